@@ -1,0 +1,100 @@
+//! Time and randomness: the two things a night needs that are not data. They enter through arguments only,
+//! so that a fixture with a fixed clock and a seed gives the same bytes every time.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use rand::{Rng, SeedableRng, TryRng, rngs::ChaCha20Rng, rngs::SysRng};
+use uuid::Uuid;
+
+/// Tells the time. Production reads the system's clock, fixtures hold a fixed one.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The present instant, UTC.
+    fn now(&self) -> DateTime<Utc>;
+}
+
+/// The operating system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+}
+
+/// A clock that stands still: fixtures, golden files and the demo.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedClock(pub DateTime<Utc>);
+
+impl Clock for FixedClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// A source of random bytes, shared by the whole program.
+pub struct Random(Mutex<Source>);
+
+enum Source {
+    System,
+    Seeded(Box<ChaCha20Rng>),
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
+}
+
+impl Random {
+    /// The operating system's generator: what every production night uses.
+    pub fn system() -> Self {
+        Self(Mutex::new(Source::System))
+    }
+
+    /// A reproducible stream for fixtures, reached through the library only: the program has no flag for it.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Mutex::new(Source::Seeded(Box::new(ChaCha20Rng::seed_from_u64(seed)))))
+    }
+
+    /// Fills `bytes`.
+    ///
+    /// # Panics
+    /// If the operating system refuses randomness: there is no safe way to go on without it.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Source::System => {
+                #[expect(
+                    clippy::expect_used,
+                    reason = "Safe because: a card secret must never be made without randomness"
+                )]
+                SysRng.try_fill_bytes(bytes).expect("the operating system gives random bytes");
+            }
+            Source::Seeded(stream) => stream.fill_bytes(bytes),
+        }
+    }
+
+    /// `N` random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    /// One decimal digit, each equally likely (bytes over 249 are drawn again).
+    pub fn digit(&self) -> u8 {
+        loop {
+            let [byte] = self.bytes::<1>();
+            if byte < 250 {
+                return byte % 10;
+            }
+        }
+    }
+
+    /// A version 4 UUID.
+    pub fn uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+}

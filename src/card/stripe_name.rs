@@ -1,0 +1,1 @@
+//! The cardholder name as magnetic stripe and chip carry it (R98).

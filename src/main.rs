@@ -1,0 +1,3 @@
+//! The `emboss` program.
+
+fn main() {}

@@ -1,0 +1,382 @@
+//! The database: one trait, the same statements for every database behind it.
+//!
+//! Invariants: customer, account and card rows are append-only versions (R120); a file's transition is one UPDATE
+//! guarded by its previous state and its epoch and hits exactly one row; whatever a claim or a settlement does, it
+//! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
+
+pub mod intake;
+pub mod rows;
+pub mod settings;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use crate::selection::{Dossier, PinAction, ReasonCode};
+use crate::settlement::{FileEvent, FileState, IllegalTransition};
+
+pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
+pub use rows::{
+    AgreementNight, EventRow, FileRow, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem, PlasticRow,
+    RunKind, RunRow, SettleMismatch, SettleOutcome,
+};
+
+/// Why the database did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached or opened; nothing was lost (exit 3).
+    #[error("the database {database} cannot be used: {reason}")]
+    Unavailable {
+        /// The database, without its password.
+        database: String,
+        /// What it said.
+        reason: String,
+    },
+    /// Another run holds the lock (exit 4).
+    #[error("another run is at work: {holder}")]
+    Locked {
+        /// Host, process id and start of the holder.
+        holder: String,
+    },
+    /// A statement failed.
+    #[error("the database refused {statement}")]
+    Statement {
+        /// The statement's name, as its SQL comment says.
+        statement: &'static str,
+        /// What the driver said.
+        source: sqlx::Error,
+    },
+    /// A guarded update did not hit exactly one row: another run has taken over.
+    #[error("file {file_id} is no longer ours: {event} in epoch {epoch} found it in another state or epoch")]
+    Stale {
+        /// The file.
+        file_id: FileId,
+        /// What was to happen.
+        event: FileEvent,
+        /// Our epoch.
+        epoch: i64,
+    },
+    /// The transition is not in the table.
+    #[error("file {file_id}: {source}")]
+    Illegal {
+        /// The file.
+        file_id: FileId,
+        /// State and event.
+        source: IllegalTransition,
+    },
+    /// A row holds what this program never writes.
+    #[error("the database row of {what} cannot be read: {reason}")]
+    Corrupt {
+        /// Table and key.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// The database was made by another version of the program.
+    #[error("the database has schema version {found}, this program needs {needed}")]
+    Schema {
+        /// What it has.
+        found: String,
+        /// What is needed.
+        needed: i64,
+    },
+}
+
+/// Which due requests: those of one agreement, or those no agreement takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The issuer.
+    pub institution: InstitutionId,
+    /// Which of its cards.
+    pub route: Route,
+    /// T0: `marked_at <= T0`.
+    pub cut_off: DateTime<Utc>,
+    /// Only these cards; empty = all.
+    pub cards: Vec<CardId>,
+}
+
+/// The house a card goes to, as text in its embossing object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Cards of this house; with `is_default`, cards that name none too.
+    Manufacturer {
+        /// The house.
+        code: ManufacturerCode,
+        /// Whether it is the institution's default.
+        is_default: bool,
+    },
+    /// Cards that name none of `known`; cards that name none at all only where there is no default.
+    Elsewhere {
+        /// Houses with an active agreement.
+        known: Vec<ManufacturerCode>,
+        /// Whether the institution has a default house that is one of `known`.
+        has_default: bool,
+    },
+}
+
+/// A record the claim freezes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewItem {
+    /// The request.
+    pub record_uid: RecordUid,
+    /// Place in the file.
+    pub sort_key: String,
+    /// What to do about the PIN.
+    pub pin: PinAction,
+    /// Whether a PIN letter goes with it: at settlement it supersedes waiting PIN requests (R28).
+    pub prints_pin: bool,
+    /// What settlement makes of the plastic: ACTIVE or LOCKED; `None` for PIN_ONLY and reproductions (R67).
+    pub settles_to: Option<crate::card::PlasticStatus>,
+}
+
+/// What the claim does with one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Freeze it as an item.
+    Produce(NewItem),
+    /// Close it without a record.
+    Close(RecordUid, ReasonCode),
+}
+
+/// How a claim ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Commit it.
+    Commit {
+        /// Make a file even where there are no items.
+        even_empty: bool,
+    },
+    /// Roll everything back and mark the agreement STOPPED for this night.
+    Stop {
+        /// The reason's code.
+        code: ReasonCode,
+        /// Its detail.
+        detail: String,
+    },
+}
+
+/// A file the claim makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFile {
+    /// Its id.
+    pub file_id: FileId,
+    /// Its 32-byte fill seed, wrapped by the vault.
+    pub fill_seed: Vec<u8>,
+}
+
+/// Decides during a claim. The store calls it inside the claim's transaction; where the database makes the
+/// transaction start over, [`restart`](Decide::restart) comes first and everything decided before is forgotten.
+pub trait Decide: Send {
+    /// Forget what was decided so far.
+    fn restart(&mut self);
+    /// The decisions on one card's requests; requests without a decision stay OPEN.
+    fn decide(&mut self, dossier: &Dossier) -> Vec<Decision>;
+    /// Called once after the last dossier.
+    fn conclude(&mut self) -> Conclusion;
+    /// Called for each file that is made and not re-used.
+    fn new_file(&mut self) -> NewFile;
+}
+
+/// What to claim.
+#[derive(Debug, Clone)]
+pub struct ClaimOrder {
+    /// The night, or the on-demand run.
+    pub night: NightKey,
+    /// The run that claims.
+    pub run_id: RunId,
+    /// Its epoch.
+    pub epoch: i64,
+    /// The house (the institution is in `due`).
+    pub manufacturer: ManufacturerCode,
+    /// What is due.
+    pub due: Due,
+    /// `xml` or `json`.
+    pub format: crate::agreement::FileFormat,
+    /// File version.
+    pub version: crate::agreement::FileVersion,
+    /// 0 = no limit.
+    pub max_records_per_file: u32,
+}
+
+/// What a claim made.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Database time of the claim's first statement, whole seconds.
+    pub data_as_of: DateTime<Utc>,
+    /// The files, in sequence order; empty where nothing was due.
+    pub files: Vec<FileRow>,
+    /// Set where the agreement was STOPPED instead.
+    pub stopped: Option<(ReasonCode, String)>,
+}
+
+/// What a transition writes beside the state.
+#[derive(Debug, Clone)]
+pub enum FileChange {
+    /// [`FileEvent::Seal`].
+    Seal {
+        /// Final name, with `.pgp`.
+        file_name: String,
+        /// SHA-256 of the sealed bytes, lower-case hexadecimal.
+        sha256: String,
+        /// Their number.
+        size_bytes: u64,
+        /// Records in the file; must equal the live items.
+        records: u64,
+        /// CARD records.
+        cards: u64,
+        /// PIN_ONLY records.
+        pin_only: u64,
+        /// Records per event, JSON object.
+        by_production_event: String,
+        /// Fingerprints of the recipients and the signer, JSON array.
+        key_fingerprints: String,
+    },
+    /// [`FileEvent::Send`]: a new attempt.
+    Send {
+        /// Attempt number, 1 and up.
+        attempt: u32,
+        /// Name of this attempt's temporary file.
+        temporary_name: String,
+        /// Destination identity: host key, user, real path of both folders.
+        identity: String,
+    },
+    /// [`FileEvent::Complete`].
+    Complete,
+    /// [`FileEvent::Rename`].
+    Rename {
+        /// Which try of the rename, 1 and up.
+        rename_attempt: u32,
+    },
+    /// [`FileEvent::Publish`].
+    Publish {
+        /// Database time.
+        at: DateTime<Utc>,
+    },
+    /// [`FileEvent::Refuse`], [`FileEvent::Doubt`]: why, for people.
+    Because(String),
+    /// [`FileEvent::LoseSpool`], [`FileEvent::Abandon`], [`FileEvent::ResolveNotDelivered`],
+    /// [`FileEvent::ResolveDelivered`]: nothing else.
+    Nothing,
+}
+
+/// Held while a run is at work; released when dropped or when the process dies (R133).
+pub trait RunLock: Send + Sync + std::fmt::Debug {}
+
+/// The store.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The database's time.
+    async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
+
+    /// Takes the run lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] names the holder.
+    async fn lock(&self, holder: &str) -> Result<Box<dyn RunLock>, StoreError>;
+
+    /// Writes the run's row and gives it the next epoch.
+    async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError>;
+
+    /// Writes the run's end, its exit code and its report (JSON).
+    async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError>;
+
+    /// The runs, newest first.
+    async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError>;
+
+    /// A marker of this installation, kept in the database: `None` until [`set_marker`](Store::set_marker).
+    async fn marker(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Writes a marker once; writing another value over it is refused as corrupt.
+    async fn set_marker(&self, name: &str, value: &str) -> Result<(), StoreError>;
+
+    /// Institutions with OPEN requests marked until `cut_off`, with their number.
+    async fn due_institutions(&self, cut_off: DateTime<Utc>) -> Result<Vec<(InstitutionId, u64)>, StoreError>;
+
+    /// Dossiers with due requests, by card id, after `after`, at most `limit`: for plans, holds and leftovers.
+    async fn dossiers(&self, due: &Due, after: Option<CardId>, limit: u32) -> Result<Vec<Dossier>, StoreError>;
+
+    /// Claims what is due for one agreement, in one transaction; see [`Decide`]. Files of this agreement that stand
+    /// in CLAIMED with an earlier cut-off are claimed again under their ids and numbers.
+    async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError>;
+
+    /// Marks an agreement STOPPED (before claiming).
+    async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError>;
+
+    /// Where an agreement stands for a night.
+    async fn night(
+        &self,
+        night: &NightKey,
+        institution: &InstitutionId,
+        manufacturer: &ManufacturerCode,
+    ) -> Result<Option<AgreementNight>, StoreError>;
+
+    /// Files a run still has to finish, by agreement and sequence number.
+    async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError>;
+
+    /// One file.
+    async fn file(&self, file_id: FileId) -> Result<Option<FileRow>, StoreError>;
+
+    /// Files by their final name (with or without `.pgp`) or by night.
+    async fn files(&self, night: &NightKey) -> Result<Vec<FileRow>, StoreError>;
+
+    /// Takes an unfinished file over into our epoch; guarded by the epoch it had.
+    async fn adopt(&self, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError>;
+
+    /// Links PINs that exist for the file's recordUids (R40), then gives the items that still need one.
+    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError>;
+
+    /// Persists issued PINs: the first one per recordUid wins (R40); links them to the items.
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError>;
+
+    /// Takes one item out of a CLAIMED file: its request is OPEN again.
+    async fn release(
+        &self,
+        file_id: FileId,
+        epoch: i64,
+        record_uid: RecordUid,
+        code: ReasonCode,
+    ) -> Result<(), StoreError>;
+
+    /// The file's live items, by sort key, after `after`, at most `limit`.
+    async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError>;
+
+    /// The number of the file's live items.
+    async fn item_count(&self, file_id: FileId) -> Result<u64, StoreError>;
+
+    /// One transition of a file, guarded by state and epoch; writes an event row with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`], [`StoreError::Stale`].
+    async fn advance(
+        &self,
+        file: &FileRow,
+        event: FileEvent,
+        epoch: i64,
+        change: FileChange,
+    ) -> Result<FileRow, StoreError>;
+
+    /// PUBLISHED -> SETTLED with everything that belongs to it, in one transaction (R60-R70).
+    async fn settle(&self, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError>;
+
+    /// Counts of files by state, and the newest files, for `status`.
+    async fn newest_files(&self, limit: u32) -> Result<Vec<FileRow>, StoreError>;
+
+    /// Every plastic by institution, card and sequence number: for the demo and golden files.
+    async fn plastics(&self, after: Option<(InstitutionId, i64)>, limit: u32) -> Result<Vec<PlasticRow>, StoreError>;
+
+    /// Events after a number.
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Begins a unit of intake work: a transaction that may write.
+    async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;
+}
+
+impl FileRow {
+    /// The state after `event`, as the table says.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`].
+    pub fn after(&self, event: FileEvent) -> Result<FileState, StoreError> {
+        self.state.next(event).map_err(|source| StoreError::Illegal { file_id: self.file_id, source })
+    }
+}

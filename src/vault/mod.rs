@@ -1,0 +1,184 @@
+//! Card secrets: the keys, encryption at rest, and the card cryptography behind one trait.
+//!
+//! Invariants: a key is used only for its TR-31 usage; nothing in the program can print a PIN; PANs and PINs leave
+//! this module encrypted, or inside secret types on their way into a document.
+
+pub mod settings;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::card::{CardId, Cvv, Expiry, InstitutionId, Pan, PinBlock, PinBlockFormat, SecretHex};
+
+/// A wrapped secret as it stands in the database: key id, nonce and ciphertext, opaque to everybody else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Wrapped(pub Vec<u8>);
+
+impl std::fmt::Debug for Wrapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Wrapped({} bytes)", self.0.len())
+    }
+}
+
+/// What a wrapped secret belongs to: bound as associated data, so that rows cannot be swapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// The PAN of a card.
+    Pan,
+    /// The PIN of a card, in the stored form of its provider.
+    Pin {
+        /// PIN version of the card.
+        version: i64,
+    },
+    /// The PVV of that PIN.
+    Pvv {
+        /// PIN version of the card.
+        version: i64,
+    },
+    /// The fill seed of a file.
+    FillSeed {
+        /// The file.
+        file_id: crate::card::FileId,
+    },
+}
+
+/// The owner of a wrapped secret: institution, and card where there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The issuer.
+    pub institution: InstitutionId,
+    /// The card; `None` for a file's fill seed.
+    pub card_id: Option<CardId>,
+}
+
+/// A PIN in the opaque form its provider stores; never a clear PIN.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoredPin {
+    /// Which provider and form, for example `software/iso4`.
+    pub scheme: String,
+    /// Its bytes.
+    pub bytes: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for StoredPin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "StoredPin({})", self.scheme)
+    }
+}
+
+/// A PIN verification value with the key it was made under.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pvv {
+    /// Four digits, secret.
+    pub value: Cvv,
+    /// PIN verification key indicator.
+    pub pvki: String,
+    /// The key.
+    pub key_id: String,
+}
+
+impl std::fmt::Debug for Pvv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pvv({})", self.key_id)
+    }
+}
+
+/// What issuing a PIN gives back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedPin {
+    /// The PIN, opaque.
+    pub stored: StoredPin,
+    /// Its PVV, where the product has one.
+    pub pvv: Option<Pvv>,
+}
+
+/// Which PVV to make with a PIN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PvvSpec {
+    /// The key (usage V2).
+    pub key_id: String,
+    /// PIN verification key indicator, one digit.
+    pub pvki: String,
+}
+
+/// The digit order and content of a CVV.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CvvSpec<'a> {
+    /// The key (usage C0).
+    pub key_id: &'a str,
+    /// Last month of validity.
+    pub expiry: Expiry,
+    /// YYMM or MMYY.
+    pub order: crate::agreement::Cvv2Expiry,
+    /// 999 for iCVV, 000 for CVV2, else the card's.
+    pub service_code: &'a str,
+}
+
+/// Why card cryptography failed, by what must happen next (card-secrets.md 3).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CryptoError {
+    /// This card cannot be done: it is held, the others go on.
+    #[error("{0}")]
+    Card(String),
+    /// Keys or settings are wrong: the agreement stops before any file leaves.
+    #[error("{0}")]
+    Configuration(String),
+    /// A device did not answer: another try may help.
+    #[error("{0}")]
+    Transient(String),
+}
+
+/// Card cryptography, provided by software or by a payment HSM. One shared contract test runs against every provider.
+#[async_trait]
+pub trait CardCrypto: Send + Sync + std::fmt::Debug {
+    /// The word for reports: `software` or `payshield`.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can work at all.
+    async fn health(&self) -> Result<(), CryptoError>;
+
+    /// Key check value: six hexadecimal digits, by key id.
+    async fn kcv(&self, key_id: &str) -> Result<String, CryptoError>;
+
+    /// Makes a random PIN of four digits and its PVV.
+    async fn issue_pin(&self, pan: &Pan, pvv: Option<&PvvSpec>) -> Result<IssuedPin, CryptoError>;
+
+    /// The PVV of a stored PIN.
+    async fn pvv(&self, pan: &Pan, pin: &StoredPin, spec: &PvvSpec) -> Result<Pvv, CryptoError>;
+
+    /// The stored PIN as a PIN block under a zone PIN key. `fill` is 8 bytes of fill for formats 3 and 4.
+    async fn pin_block(
+        &self,
+        pan: &Pan,
+        pin: &StoredPin,
+        zpk: &str,
+        format: PinBlockFormat,
+        fill: [u8; 8],
+    ) -> Result<PinBlock, CryptoError>;
+
+    /// Takes a PIN block from an issuer into the stored form.
+    async fn import_pin(
+        &self,
+        pan: &Pan,
+        block: &SecretHex,
+        zpk: &str,
+        format: PinBlockFormat,
+    ) -> Result<StoredPin, CryptoError>;
+
+    /// A card verification value of three digits.
+    async fn cvv(&self, pan: &Pan, spec: &CvvSpec<'_>) -> Result<Cvv, CryptoError>;
+
+    /// Whether a PIN block under a zone PIN key holds the stored PIN.
+    async fn verify_block(&self, pan: &Pan, pin: &StoredPin, block: &PinBlock) -> Result<bool, CryptoError>;
+}
+
+/// What a key may be used for when (validity window of `[[key]]`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyWindow {
+    /// Not before.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Not after; of a CVK: no new cards after this.
+    pub not_after: Option<DateTime<Utc>>,
+    /// CVK only: reissues until this.
+    pub retire_at: Option<DateTime<Utc>>,
+}
