@@ -14,6 +14,8 @@ pub mod ambient;
 pub mod card;
 pub mod delivery;
 pub mod document;
+pub mod plan;
+pub mod report;
 pub mod seal;
 pub mod selection;
 pub mod settlement;

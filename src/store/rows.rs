@@ -12,15 +12,7 @@ use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
 use crate::settlement::FileState;
 
-words!(
-    /// What started a run.
-    RunKind {
-        /// The night of a date.
-        Night = "NIGHT",
-        /// `run --now`.
-        OnDemand = "ON_DEMAND",
-    }
-);
+pub use crate::settlement::RunKind;
 
 /// The identity under which an agreement is done once: a business date, or an on-demand run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
