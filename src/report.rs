@@ -186,7 +186,9 @@ impl Report {
             .iter()
             .all(|agreement| !matches!(agreement.outcome, Outcome::Stopped | Outcome::Unfinished));
         let resumed = self.resumed.iter().all(|file| file.state == FileState::Settled);
-        i32::from(!(finished && resumed && !self.alerts.iter().any(|alert| alert.is_new) && self.arithmetic().adds_up()))
+        i32::from(
+            !(finished && resumed && !self.alerts.iter().any(|alert| alert.is_new) && self.arithmetic().adds_up()),
+        )
     }
 
     /// The `--json` object (contracts.md).
@@ -273,10 +275,13 @@ impl fmt::Display for Report {
         }
         writeln!(f, "{}", self.arithmetic())?;
         let total = self.total();
-        for (what, counts) in [("held", &total.held), ("excluded", &total.excluded), ("warning", &total.warnings)] {
+        for (what, counts) in [("held", &total.held), ("excluded", &total.excluded)] {
             for (code, count) in counts {
                 writeln!(f, "  {what}: {code} {count}")?;
             }
+        }
+        for (code, count) in &total.warnings {
+            writeln!(f, "  warning: {code} {count}")?;
         }
         for alert in &self.alerts {
             writeln!(f, "ALERT {}: {}", alert.code, alert.text)?;

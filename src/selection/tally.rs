@@ -22,7 +22,7 @@ pub struct Tally {
     /// Requests closed without a record, by reason.
     pub closed: BTreeMap<&'static str, u64>,
     /// Warnings that go with records, by code.
-    pub warnings: BTreeMap<&'static str, u64>,
+    pub warnings: BTreeMap<String, u64>,
     /// Held requests whose data are at fault (fault 26).
     pub bad: u64,
 }
@@ -70,7 +70,7 @@ impl Tally {
             Verdict::Produce(production) => {
                 *self.produced.entry(candidate.request.event.as_str()).or_default() += 1;
                 for warning in &production.warnings {
-                    *self.warnings.entry(warning.code.as_str()).or_default() += 1;
+                    *self.warnings.entry(warning.code.to_string()).or_default() += 1;
                 }
                 return None;
             }
@@ -137,11 +137,13 @@ impl Tally {
             (&mut self.held, &other.held),
             (&mut self.excluded, &other.excluded),
             (&mut self.closed, &other.closed),
-            (&mut self.warnings, &other.warnings),
         ] {
             for (code, count) in theirs {
                 *mine.entry(code).or_default() += count;
             }
+        }
+        for (code, count) in &other.warnings {
+            *self.warnings.entry(code.clone()).or_default() += count;
         }
     }
 }
