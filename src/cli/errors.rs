@@ -1,0 +1,57 @@
+//! Why a command ended without its result: the sentence and the exit code.
+
+use crate::night::NightError;
+use crate::store::StoreError;
+
+/// A command that could not do its work.
+#[derive(Debug)]
+pub struct Failure {
+    /// Exit code of mission.md: 2 usage or configuration, 3 could not start or finish, 4 locked.
+    pub exit_code: u8,
+    /// One or more sentences.
+    pub text: String,
+}
+
+impl Failure {
+    /// Exit 2: usage or configuration.
+    pub fn configuration(text: impl Into<String>) -> Self {
+        Self { exit_code: 2, text: text.into() }
+    }
+
+    /// Exit 3: could not start or finish; nothing is lost.
+    pub fn environment(text: impl Into<String>) -> Self {
+        Self { exit_code: 3, text: text.into() }
+    }
+
+    /// Exit 1: a person must look.
+    pub fn attention(text: impl Into<String>) -> Self {
+        Self { exit_code: 1, text: text.into() }
+    }
+}
+
+impl From<NightError> for Failure {
+    fn from(error: NightError) -> Self {
+        let exit_code = u8::try_from(error.exit_code()).unwrap_or(3);
+        Self { exit_code, text: chain(&error) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        NightError::Store(error).into()
+    }
+}
+
+/// An error with its sources, printed once, at the edge.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,65 @@
+//! `emboss import`: orders in, one answer line each.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::Failure;
+use super::errors::chain;
+use super::open::{Home, Opened};
+use super::output::Output;
+use crate::config::adapters;
+use crate::intake::{ImportSummary, Importer};
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArguments {
+    /// Files of orders, one JSON object per line; `-` reads standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
+    let opened = home.open(output).await?;
+    let importer = importer(&opened)?;
+    let bar = progress(home.surroundings.terminal);
+    let mut total = ImportSummary::default();
+    for path in &arguments.files {
+        let mut reader = open(path)?;
+        let mut answers = io::BufWriter::new(io::stdout().lock());
+        let summary = importer
+            .import(&mut reader, &mut answers, &mut |lines| bar.set_position(lines))
+            .await
+            .map_err(|error| Failure::environment(format!("{}: {}", path.display(), chain(&error))))?;
+        answers.flush().map_err(|error| Failure::environment(format!("the answers cannot be written: {error}")))?;
+        total.add(&summary);
+    }
+    bar.finish_and_clear();
+    let mut summary = io::stderr().lock();
+    // The summary is for people; a closed stderr must not turn a good import into a bad one.
+    let _ = writeln!(summary, "{total}");
+    Ok(u8::from(total.refused > 0))
+}
+
+fn importer(opened: &Opened) -> Result<Importer<'_>, Failure> {
+    let jwe = adapters::open_jwe(&opened.config).map_err(|findings| {
+        Failure::configuration(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok(opened.night.importer(&opened.config.products, jwe))
+}
+
+fn open(path: &PathBuf) -> Result<Box<dyn BufRead + Send>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path)
+        .map_err(|error| Failure::configuration(format!("{} cannot be read: {error}", path.display())))?;
+    Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+fn progress(terminal: bool) -> ProgressBar {
+    let target = if terminal { ProgressDrawTarget::stderr_with_hz(5) } else { ProgressDrawTarget::hidden() };
+    ProgressBar::with_draw_target(None, target)
+}

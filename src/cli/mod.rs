@@ -1,0 +1,120 @@
+//! The command line: one file per command, exit codes, people's text and `--json`.
+//!
+//! A stable contract (mission.md): names may gain flags, not change. There are no prompts, ever. With `--json` one
+//! object stands on stdout and people's text goes to stderr.
+
+mod check;
+mod demo;
+mod errors;
+mod import;
+mod init;
+mod inspect;
+mod logging;
+mod open;
+mod output;
+mod plan;
+mod progress;
+mod run;
+mod schedule;
+mod status;
+mod surroundings;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use errors::Failure;
+pub use surroundings::{Surroundings, harden};
+
+/// Turns the plastics a card issuer has marked for production into encrypted embossing files at each embossing
+/// house, every night at 03:00 UTC, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "emboss", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Arguments {
+    /// The configuration file. Without it, EMBOSS_CONFIG names it, else ./emboss.toml is read.
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// Prints one JSON object on stdout; text for people goes to stderr.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all settled, also where nothing was due; 1 something needs a person; \
+2 usage or configuration; 3 could not start or finish, nothing is lost, run again; 4 another run holds the lock.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs a whole night on the embedded default: own database, throw-away keys, fixture orders, a local folder.
+    Demo(demo::DemoArguments),
+    /// Writes a commented emboss.toml, test keys and an empty database for a first trial of your own.
+    Init(init::InitArguments),
+    /// Takes orders as JSON Lines and prints one answer line for each.
+    Import(import::ImportArguments),
+    /// Shows what the run of a date would produce, hold and exclude, with reasons; writes nothing.
+    Plan(PlanArguments),
+    /// Runs the night of a date: resumes what an earlier try left, then produces what is due.
+    Run(run::RunArguments),
+    /// Stays, and runs at the configured cron expression.
+    Schedule,
+    /// Shows runs, files, and what is held and since when.
+    Status(status::StatusArguments),
+    /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
+    Inspect(inspect::InspectArguments),
+    /// Checks configuration, database, keys and destinations, and shows every finding at once.
+    Check,
+}
+
+/// Which part of a night.
+#[derive(Debug, Args)]
+struct Filters {
+    /// Only this institution; may be given several times.
+    #[arg(long, value_name = "ID")]
+    institution: Vec<crate::card::InstitutionId>,
+    /// Only this embossing house; may be given several times.
+    #[arg(long, value_name = "CODE")]
+    manufacturer: Vec<crate::card::ManufacturerCode>,
+}
+
+#[derive(Debug, Args)]
+struct PlanArguments {
+    /// The business date, YYYY-MM-DD; without it the next one.
+    #[arg(long)]
+    date: Option<chrono::NaiveDate>,
+    #[command(flatten)]
+    filters: Filters,
+}
+
+/// Runs a command and gives the exit code.
+pub fn run(arguments: &Arguments, surroundings: &Surroundings) -> u8 {
+    let output = output::Output::new(arguments.json);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.fail(&Failure::environment(format!("the runtime cannot start: {error}"))),
+    };
+    let outcome = runtime.block_on(dispatch(arguments, surroundings, &output));
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => output.fail(&failure),
+    }
+}
+
+async fn dispatch(
+    arguments: &Arguments,
+    surroundings: &Surroundings,
+    output: &output::Output,
+) -> Result<u8, Failure> {
+    let home = open::Home { arguments, surroundings };
+    match &arguments.command {
+        Command::Demo(demo) => demo::demo(demo, output).await,
+        Command::Init(init) => init::init(init, output).await,
+        Command::Import(import) => import::import(import, &home, output).await,
+        Command::Plan(plan) => plan::plan(plan, &home, output).await,
+        Command::Run(run) => run::run(run, &home, output).await,
+        Command::Schedule => schedule::schedule(&home, output).await,
+        Command::Status(status) => status::status(status, &home, output).await,
+        Command::Inspect(inspect) => inspect::inspect(inspect, &home, output),
+        Command::Check => check::check(&home, output).await,
+    }
+}

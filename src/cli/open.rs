@@ -1,0 +1,119 @@
+//! Opens the adapters a command works with, from the configuration.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use chrono::TimeDelta;
+
+use super::output::Output;
+use super::progress::Bar;
+use super::{Arguments, Failure, Surroundings, logging};
+use crate::ambient::{Clock, Random, SystemClock};
+use crate::config::{Config, ConfigError, adapters};
+use crate::night::{Configured, Night, NightSettings, Observer, Silent};
+use crate::spool::Spool;
+use crate::store::Store;
+use crate::vault::Vault;
+
+/// Where a command finds its configuration.
+#[derive(Debug)]
+pub(super) struct Home<'a> {
+    pub(super) arguments: &'a Arguments,
+    pub(super) surroundings: &'a Surroundings,
+}
+
+/// An opened installation.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) config: Arc<Config>,
+    pub(super) night: Night,
+    pub(super) holder: String,
+}
+
+impl Home<'_> {
+    /// The configuration file: `--config`, `EMBOSS_CONFIG`, `./emboss.toml`.
+    pub(super) fn config_path(&self) -> PathBuf {
+        let named = self.arguments.config.clone().or_else(|| self.surroundings.config.clone());
+        named.unwrap_or_else(|| PathBuf::from("emboss.toml"))
+    }
+
+    /// Reads and validates it.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let path = self.config_path();
+        Config::load(&path, self.surroundings.credentials_directory.as_deref())
+            .map_err(|error| Failure::configuration(explain(&path, &error)))
+    }
+
+    /// Opens everything a night needs.
+    pub(super) async fn open(&self, output: &Output) -> Result<Opened, Failure> {
+        let config = Arc::new(self.config()?);
+        logging::start(&config.log);
+        let observer: Arc<dyn Observer> =
+            if self.surroundings.terminal && !output.is_json() { Arc::new(Bar::new()) } else { Arc::new(Silent) };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let night = open_night(&config, clock, Arc::new(Random::system()), observer).await?;
+        Ok(Opened { config, night, holder: self.surroundings.holder.clone() })
+    }
+}
+
+fn explain(path: &Path, error: &ConfigError) -> String {
+    let hint = if path.exists() { "" } else { ". Name it with --config, or begin with: emboss init" };
+    format!("{error}{hint}")
+}
+
+/// Opens a night with a given clock and randomness: the command line, the demo and fixtures come through here.
+///
+/// # Errors
+/// [`Failure`] with exit code 2 where configuration or shared keys are at fault, 3 where the database is.
+pub async fn open_night(
+    config: &Arc<Config>,
+    clock: Arc<dyn Clock>,
+    random: Arc<Random>,
+    observer: Arc<dyn Observer>,
+) -> Result<Night, Failure> {
+    let store = adapters::open_store(config, Arc::clone(&clock)).await?;
+    let vault = open_vault(config, Arc::clone(&random))?;
+    let spool = open_spool(config, &store, &random).await?;
+    let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement)).collect();
+    Ok(Night {
+        store,
+        vault: Arc::new(vault),
+        spool: Arc::new(spool),
+        outbound: Arc::new(Configured { config: Arc::clone(config) }),
+        terms,
+        institutions: config.institutions.clone(),
+        manufacturers: config.manufacturers.clone(),
+        settings: NightSettings {
+            environment: config.environment,
+            clock_skew_max: TimeDelta::seconds(i64::from(config.run.clock_skew_max_s)),
+            closing_soon_days: i64::from(config.warnings.closing_soon_days),
+            pin_wait_days: config.warnings.pin_wait_days.iter().copied().map(i64::from).collect(),
+        },
+        clock,
+        random,
+        observer,
+        stop: Arc::new(AtomicBool::new(false)),
+    })
+}
+
+/// Opens the vault alone.
+pub(super) fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, Failure> {
+    adapters::open_vault(config, random).map_err(|findings| {
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        Failure::configuration(findings.join("\n"))
+    })
+}
+
+/// The spool is married to its database by a marker: another folder is refused (night.md 3).
+async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
+    let marker = match store.marker("spool").await? {
+        Some(marker) => marker,
+        None => {
+            let marker = random.uuid().to_string();
+            store.set_marker("spool", &marker).await?;
+            marker
+        }
+    };
+    Spool::open(&config.run.spool, &marker).map_err(|error| Failure::environment(super::errors::chain(&error)))
+}

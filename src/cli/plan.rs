@@ -1,0 +1,28 @@
+//! `emboss plan`: what a night would do.
+
+use super::open::Home;
+use super::output::Output;
+use super::{Failure, PlanArguments};
+use crate::night::RunOrder;
+use crate::schedule;
+use crate::settlement::RunKind;
+
+pub(super) async fn plan(arguments: &PlanArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
+    let opened = home.open(output).await?;
+    let now = opened.night.store.now().await?;
+    let date = arguments.date.unwrap_or_else(|| schedule::next_date(now));
+    let order = RunOrder {
+        command: "plan",
+        kind: RunKind::Night,
+        business_date: date,
+        cut_off: schedule::cut_off(date),
+        institutions: arguments.filters.institution.clone(),
+        manufacturers: arguments.filters.manufacturer.clone(),
+        cards: Vec::new(),
+        holder: opened.holder.clone(),
+    };
+    let plan = opened.night.plan(&order).await?;
+    output.say(&plan);
+    output.object(&plan.to_json());
+    Ok(0)
+}

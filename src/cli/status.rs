@@ -1,0 +1,144 @@
+//! `emboss status`: runs, files, and what is held and since when.
+
+use chrono::{NaiveDate, SecondsFormat};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::open::{Home, Opened};
+use super::output::Output;
+use crate::night::{RunOrder, file_report};
+use crate::plan::{FindingLine, Plan};
+use crate::report::FileReport;
+use crate::schedule;
+use crate::selection::Standing;
+use crate::settlement::RunKind;
+use crate::store::{NightKey, RunRow};
+
+/// Runs and files shown without a date.
+const NEWEST: u32 = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    /// Only the runs and files of this business date, YYYY-MM-DD.
+    #[arg(long)]
+    date: Option<NaiveDate>,
+}
+
+pub(super) async fn status(arguments: &StatusArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
+    let opened = home.open(output).await?;
+    let runs = runs(&opened, arguments.date).await?;
+    let files = files(&opened, arguments.date).await?;
+    let plan = opened.night.plan(&as_of_now(&opened).await?).await?;
+    show(*output, &runs, &files, &plan);
+    output.object(&object(&runs, &files, &plan));
+    Ok(0)
+}
+
+async fn runs(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<RunRow>, Failure> {
+    let mut runs = opened.night.store.runs(if date.is_some() { u32::MAX } else { NEWEST }).await?;
+    if let Some(date) = date {
+        runs.retain(|run| run.business_date == date);
+    }
+    Ok(runs)
+}
+
+async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<FileReport>, Failure> {
+    let store = &opened.night.store;
+    let rows = match date {
+        Some(date) => store.files(&NightKey::Date(date)).await?,
+        None => store.newest_files(NEWEST).await?,
+    };
+    let mut files = Vec::with_capacity(rows.len());
+    for row in rows {
+        let records = store.item_counts(row.file_id).await?.records;
+        files.push(file_report(&row, records, std::collections::BTreeMap::new()));
+    }
+    Ok(files)
+}
+
+/// What is held is recomputed, never remembered (R54): the verdicts on everything marked until now.
+async fn as_of_now(opened: &Opened) -> Result<RunOrder, Failure> {
+    let now = opened.night.store.now().await?;
+    Ok(RunOrder {
+        command: "status",
+        kind: RunKind::OnDemand,
+        business_date: schedule::due_date(now),
+        cut_off: now,
+        institutions: Vec::new(),
+        manufacturers: Vec::new(),
+        cards: Vec::new(),
+        holder: opened.holder.clone(),
+    })
+}
+
+fn show(output: Output, runs: &[RunRow], files: &[FileReport], plan: &Plan) {
+    output.say(if runs.is_empty() { "No runs yet." } else { "Runs:" });
+    for run in runs {
+        let end = match (run.ended_at, run.exit_code) {
+            (Some(at), Some(code)) => format!("ended {} with exit {code}", rfc3339(at)),
+            _ => format!("not ended ({})", run.holder),
+        };
+        output.say(format!("  {} {} for {}: {end}", run.kind, run.run_id, run.business_date));
+    }
+    output.say(if files.is_empty() { "No files yet." } else { "Files:" });
+    for file in files {
+        output.say(format!("  {file}"));
+    }
+    let total = plan.total();
+    output.say(format!(
+        "Marked and due now: {} to produce, {} held, {} excluded.",
+        total.producing(),
+        total.holding(),
+        total.excluding()
+    ));
+    for (code, count) in total.warnings {
+        output.say(format!("  warning: {code} {count}"));
+    }
+    for finding in &plan.findings {
+        output.say(format!("  {}", FindingLine(finding)));
+    }
+}
+
+fn object(runs: &[RunRow], files: &[FileReport], plan: &Plan) -> Value {
+    let alerts = runs.first().and_then(|run| run.report.as_deref());
+    let alerts: Value = alerts.and_then(|report| serde_json::from_str(report).ok()).unwrap_or_default();
+    let held = |standing: Standing| {
+        plan.findings
+            .iter()
+            .filter(|finding| finding.standing == standing)
+            .map(|finding| {
+                json!({
+                    "cardId": finding.card_id,
+                    "plasticId": finding.plastic_id,
+                    "reason": finding.code,
+                    "detail": finding.detail,
+                    "sinceDays": finding.age_days,
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    json!({
+        "runs": runs.iter().map(run_object).collect::<Vec<_>>(),
+        "files": files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+        "held": held(Standing::Hold),
+        "excluded": held(Standing::Exclude),
+        "alerts": alerts.get("alerts").cloned().unwrap_or_else(|| json!([])),
+    })
+}
+
+fn run_object(run: &RunRow) -> Value {
+    json!({
+        "runId": run.run_id,
+        "kind": run.kind,
+        "businessDate": run.business_date.to_string(),
+        "cutOff": rfc3339(run.cut_off),
+        "startedAt": rfc3339(run.started_at),
+        "endedAt": run.ended_at.map(rfc3339),
+        "exitCode": run.exit_code,
+    })
+}
+
+fn rfc3339(instant: chrono::DateTime<chrono::Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
