@@ -5,8 +5,10 @@
 
 pub mod address;
 pub mod characters;
+pub mod country;
 pub mod holder;
 pub mod ids;
+pub mod locale;
 pub mod pan;
 pub mod plastic;
 pub mod product;

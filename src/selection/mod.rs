@@ -4,11 +4,28 @@
 //! A candidate is one production request together with everything known of its card at the claim. The verdict is
 //! decided against T0, the run's cut-off, and the agreement's terms; nothing is remembered between runs (R54).
 
+mod address;
+mod decide;
+mod events;
+mod lines;
+mod pin;
+mod route;
+mod sort_key;
+mod status;
 mod tally;
-
-pub use tally::{Finding, Standing, Tally};
+#[cfg(test)]
+pub(crate) mod tests;
 
 use chrono::{DateTime, Utc};
+
+pub use address::{card_delivery, pin_delivery, pin_delivery_type, recipient};
+pub use decide::select;
+pub use events::{is_due, plastic_in_use};
+pub use lines::{Lines, additional_values, embossing_lines};
+pub use pin::{days_waiting, warning_age};
+pub use route::{select_unrouted, unrouted};
+pub use sort_key::sort_key;
+pub use tally::{Finding, Standing, Tally};
 
 use crate::card::product::words;
 use crate::card::{
@@ -52,7 +69,8 @@ pub struct Dossier {
     pub account: Account,
     /// Every plastic of the card that was not cancelled, by sequence number.
     pub plastics: Vec<Plastic>,
-    /// Version of the newest PIN on record, if any.
+    /// Version of the newest PIN on record, if any, leaving out PINs that were issued for one of this card's OPEN
+    /// requests: such a PIN is found again by its recordUid (R40) and its letter is still owed (R41).
     pub pin_version: Option<i64>,
     /// The card's OPEN requests with `marked_at <= T0`.
     pub requests: Vec<Request>,
@@ -98,7 +116,7 @@ pub struct Production {
     pub card_delivery: Option<CardDelivery>,
     /// The PIN letter; `None` where none is printed.
     pub pin_mailer: Option<PinMailer>,
-    /// Where the record stands in its file (`document::order`).
+    /// Where the record stands in its file ([`sort_key()`]).
     pub sort_key: String,
     /// What a person may want to know; nothing is held by these.
     pub warnings: Vec<Warning>,

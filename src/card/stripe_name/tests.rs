@@ -1,0 +1,129 @@
+//! R98, letter by letter and limit by limit.
+
+use super::*;
+use crate::card::CharacterSet;
+
+/// Every letter of the printed set beyond ASCII, by the letters that stand for it: the list of R98 first, then each
+/// base letter with all letters that are it with a mark.
+const LETTERS: [(&str, &str); 36] = [
+    ("AE", "Ææ"),
+    ("OE", "Œœ"),
+    ("TH", "Þþ"),
+    ("SS", "ßẞ"),
+    ("IJ", "Ĳĳ"),
+    ("NG", "Ŋŋ"),
+    ("D", "ÐðĎďĐđḐḑ"),
+    ("N", "ŉÑñŃńŅņŇň"),
+    ("K", "ĸĶķ"),
+    ("L", "ĿŀĹĺĻļĽľŁł"),
+    ("S", "ſŚśŜŝŞşŠšȘșṢṣ"),
+    ("A", "ÀÁÂÃÄÅàáâãäåĀāĂăĄą"),
+    ("C", "ÇçĆćĈĉĊċČč"),
+    ("E", "ÈÉÊËèéêëĒēĔĕĖėĘęĚě"),
+    ("G", "ĜĝĞğĠġĢģ"),
+    ("H", "ĤĥĦħ"),
+    ("I", "ÌÍÎÏìíîïĨĩĪīĬĭĮįİı"),
+    ("J", "Ĵĵ"),
+    ("O", "ÒÓÔÕÖØòóôõöøŌōŎŏŐőǪǫȪȫȮȯỌọ"),
+    ("R", "ŔŕŖŗŘř"),
+    ("T", "ŢţŤťŦŧȚț"),
+    ("U", "ÙÚÛÜùúûüŨũŪūŬŭŮůŰűŲų"),
+    ("W", "Ŵŵ"),
+    ("Y", "ÝýÿŶŷŸȲȳ"),
+    ("Z", "ŹźŻżŽž"),
+    // Kept as they are, or dropped.
+    ("B", "Bb"),
+    ("F", "Ff"),
+    ("M", "Mm"),
+    ("P", "Pp"),
+    ("Q", "Qq"),
+    ("V", "Vv"),
+    ("X", "Xx"),
+    ("7", "7"),
+    ("-", "-"),
+    (".", "."),
+    ("", "/,&+' "),
+];
+
+#[test]
+fn r98_every_letter_of_the_printed_set_has_its_transliteration() {
+    for (letters, of) in LETTERS {
+        for c in of.chars() {
+            assert_eq!(plain(Some(&c.to_string())).unwrap_or_default(), letters, "{c}");
+        }
+    }
+}
+
+#[test]
+fn r98_the_table_names_every_letter_of_the_printed_set() {
+    for c in ('\u{80}'..='\u{FFFF}').filter(|c| CharacterSet::Printed.contains(*c)) {
+        assert_eq!(LETTERS.iter().filter(|(_, of)| of.contains(c)).count(), 1, "{c}");
+    }
+}
+
+fn made(first: &str, last: &str) -> (String, bool) {
+    let made = stripe_name(Some(first), Some(last), None, None).unwrap();
+    (made.name, made.shortened)
+}
+
+#[test]
+fn r98_last_name_first_upper_case() {
+    assert_eq!(made("Monica", "Liikamaa"), ("LIIKAMAA/MONICA".into(), false));
+    assert_eq!(made("Þorbjörg", "Guðmundsdóttir"), ("GUDMUNDSDOTTIR/THORBJORG".into(), false));
+    assert_eq!(made("Rene\u{301}", "O'Neill & Sons, A/S"), ("ONEILL SONS AS/RENE".into(), false));
+    assert_eq!(made(" Anna-Liisa ", "St. John 3"), ("ST. JOHN 3/ANNA-LIISA".into(), false));
+}
+
+#[test]
+fn r98_26_characters_stay_27_lose_the_first_name_then_the_last_names_end() {
+    // 13 + 1 + 12 = 26, and 27.
+    assert_eq!(made("ABCDEFGHIJKL", "ABCDEFGHIJKLM"), ("ABCDEFGHIJKLM/ABCDEFGHIJKL".into(), false));
+    assert_eq!(made("ABCDEFGHIJKLM", "ABCDEFGHIJKLM"), ("ABCDEFGHIJKLM/A".into(), true));
+    // 24 + 2 = 26, and 27.
+    let last = "ABCDEFGHIJKLMNOPQRSTUVWX";
+    assert_eq!(made("A", last), (format!("{last}/A"), false));
+    assert_eq!(made("Al", last), (format!("{last}/A"), true));
+    assert_eq!(made("A", &format!("{last}Y")), (format!("{last}/A"), true));
+}
+
+#[test]
+fn r98_thorn_grows_and_may_push_a_name_over_the_limit() {
+    // 12 + 13 letters embossed; thorn as TH makes 27 with the slash.
+    assert_eq!(made("Þabcdefghijk", "Abcdefghijklm"), ("ABCDEFGHIJKLM/T".into(), true));
+    assert_eq!(made("Þabcdefghij", "Abcdefghijklm"), ("ABCDEFGHIJKLM/THABCDEFGHIJ".into(), false));
+}
+
+#[test]
+fn r98_a_cut_leaves_no_space_before_the_slash() {
+    assert_eq!(made("Bo", "ABCDEFGHIJKLMNOPQRSTUVW XYZ"), ("ABCDEFGHIJKLMNOPQRSTUVW/B".into(), true));
+}
+
+#[test]
+fn r98_without_names_company_else_additional_field_1() {
+    let made = |company, field| stripe_name(None, Some("'"), company, field).map(|made| (made.name, made.shortened));
+    assert_eq!(made(Some("Åkerström Ab"), Some("Vehicle 1")), Ok(("AKERSTROM AB /".into(), false)));
+    assert_eq!(made(None, Some("Vehicle 1")), Ok(("VEHICLE 1 /".into(), false)));
+    assert_eq!(made(Some("&"), Some("Vehicle 1")), Ok(("VEHICLE 1 /".into(), false)));
+    let (at_limit, over) = ("A".repeat(24), "A".repeat(25));
+    assert_eq!(made(Some(&at_limit), None), Ok((format!("{at_limit} /"), false)));
+    assert_eq!(made(Some(&over), None), Ok((format!("{at_limit} /"), true)));
+}
+
+#[test]
+fn r98_a_single_name_stands_before_the_slash() {
+    let made = |first, last| stripe_name(first, last, Some("ACME"), None).map(|made| (made.name, made.shortened));
+    assert_eq!(made(None, Some("Liikamaa")), Ok(("LIIKAMAA/".into(), false)));
+    assert_eq!(made(Some("X"), None), Ok(("X/".into(), false)));
+    assert_eq!(made(None, Some(&"A".repeat(26))), Ok((format!("{}/", "A".repeat(25)), true)));
+}
+
+#[test]
+fn r98_nothing_left_is_too_short() {
+    assert_eq!(stripe_name(None, None, None, None), Err(TooShort));
+    assert_eq!(stripe_name(Some("'"), Some(" , "), Some("&+"), Some("/")), Err(TooShort));
+}
+
+#[test]
+fn a_stripe_name_does_not_show_itself() {
+    assert_eq!(format!("{:?}", stripe_name(Some("A"), Some("B"), None, None)), "Ok(StripeName(***))");
+}
