@@ -186,7 +186,9 @@ impl Report {
             .iter()
             .all(|agreement| !matches!(agreement.outcome, Outcome::Stopped | Outcome::Unfinished));
         let resumed = self.resumed.iter().all(|file| file.state == FileState::Settled);
-        i32::from(!(finished && resumed && !self.alerts.iter().any(|alert| alert.is_new) && self.arithmetic().adds_up()))
+        i32::from(
+            !(finished && resumed && !self.alerts.iter().any(|alert| alert.is_new) && self.arithmetic().adds_up()),
+        )
     }
 
     /// The `--json` object (contracts.md).

@@ -3,7 +3,13 @@
 //! Invariants: a key is used only for its TR-31 usage; nothing in the program can print a PIN; PANs and PINs leave
 //! this module encrypted, or inside secret types on their way into a document.
 
+mod cipher;
+mod digits;
+pub mod kbpk;
 pub mod settings;
+pub mod tr31;
+#[cfg(test)]
+mod vectors;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
