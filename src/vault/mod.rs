@@ -4,10 +4,15 @@
 //! this module encrypted, or inside secret types on their way into a document.
 
 mod cipher;
+mod cvv;
 mod digits;
 pub mod kbpk;
+mod pin;
+mod pin_block;
+mod pvv;
 pub mod settings;
 pub mod tr31;
+pub mod tracks;
 #[cfg(test)]
 mod vectors;
 
