@@ -3,7 +3,22 @@
 //! Invariants: a key is used only for its TR-31 usage; nothing in the program can print a PIN; PANs and PINs leave
 //! this module encrypted, or inside secret types on their way into a document.
 
+pub mod at_rest;
+mod cipher;
+mod cvv;
+mod digits;
+pub mod index;
+pub mod kbpk;
+pub mod keys;
+mod pin;
+mod pin_block;
+mod pvv;
+pub mod ring;
 pub mod settings;
+pub mod tr31;
+pub mod tracks;
+#[cfg(test)]
+mod vectors;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
