@@ -7,6 +7,7 @@
 pub mod intake;
 pub mod rows;
 pub mod settings;
+mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -20,6 +21,7 @@ pub use rows::{
     AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
     PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
+pub use sqlite::SqliteStore;
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
