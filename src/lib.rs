@@ -17,5 +17,6 @@ pub mod document;
 pub mod seal;
 pub mod selection;
 pub mod settlement;
+pub mod spool;
 pub mod store;
 pub mod vault;
