@@ -19,5 +19,6 @@ pub mod report;
 pub mod seal;
 pub mod selection;
 pub mod settlement;
+pub mod spool;
 pub mod store;
 pub mod vault;

@@ -1,0 +1,283 @@
+//! The spool: sealed files between sealing and settlement, and the journal that outlives a lost database.
+//!
+//! Invariants: only ciphertext stands here, 0600 in a 0700 folder; a [`SealedFile`] comes from a commit after fsync or
+//! from a reload whose bytes were hashed again, and from nowhere else; a journal line is durable before the call
+//! returns. Why a marker: a folder of another installation, or an empty one mounted by mistake, would look like lost
+//! bytes and have every card produced again (design `night.md` 3).
+
+mod draft;
+mod journal;
+mod sealed_file;
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::card::FileId;
+
+pub use draft::Draft;
+pub use journal::{JournalEntry, JournalLine};
+pub use sealed_file::SealedFile;
+
+const MARKER: &str = "marker";
+
+/// Why the spool did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// Something of the file system.
+    #[error("the spool cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No room left while sealing (fault 21); the part file is removed.
+    #[error(
+        "the disk of the spool is full: file {file_id} was not sealed and its part is removed; free space at {path} and run again"
+    )]
+    Full {
+        /// The file.
+        file_id: FileId,
+        /// Its part.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Other users may look into the folder.
+    #[error("the spool folder {path} has mode {mode:04o}; it must be 0700 (chmod 700)")]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The folder belongs to another database.
+    #[error(
+        "the spool folder {path} belongs to another database: it carries the marker {found}, ours is {expected}; correct run.spool"
+    )]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Our marker.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The folder holds files but no marker.
+    #[error("the folder {path} is not a spool of ours: it is not empty and carries no marker; correct run.spool")]
+    Unmarked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The sealed bytes are not there.
+    #[error("the sealed bytes of file {file_id} are missing: {path}")]
+    Missing {
+        /// The file.
+        file_id: FileId,
+        /// Where they should be.
+        path: PathBuf,
+    },
+    /// The sealed bytes are not those that were committed.
+    #[error(
+        "the sealed bytes of file {file_id} have changed: {path} has {found_size} bytes and SHA-256 {found_sha256}, the database says {size} and {sha256}"
+    )]
+    Changed {
+        /// The file.
+        file_id: FileId,
+        /// Where they stand.
+        path: PathBuf,
+        /// Bytes as committed.
+        size: u64,
+        /// SHA-256 as committed.
+        sha256: String,
+        /// Bytes found.
+        found_size: u64,
+        /// SHA-256 found.
+        found_sha256: String,
+    },
+    /// A journal line that this program never writes.
+    #[error("line {line} of the journal {path} cannot be read; the journal is append-only, restore it before running")]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// Line number, 1 and up.
+        line: usize,
+    },
+}
+
+impl SpoolError {
+    /// Wraps an error of the file system.
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The spool folder of one installation.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    folder: PathBuf,
+}
+
+impl Spool {
+    /// Opens the folder; makes it, or takes an empty one, and writes the marker.
+    ///
+    /// # Errors
+    /// [`SpoolError::Foreign`], [`SpoolError::Unmarked`], [`SpoolError::Exposed`], [`SpoolError::Io`].
+    pub fn open(folder: impl Into<PathBuf>, marker: &str) -> Result<Self, SpoolError> {
+        let folder = folder.into();
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(SpoolError::io("make the folder", &folder))?;
+        let spool = Self { folder };
+        spool.refuse_exposed()?;
+        match fs::read_to_string(spool.folder.join(MARKER)) {
+            Ok(found) if found.trim_end() == marker => Ok(spool),
+            Ok(found) => Err(SpoolError::Foreign {
+                path: spool.folder,
+                expected: marker.to_owned(),
+                found: found.trim_end().to_owned(),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => spool.mark(marker),
+            Err(error) => Err(SpoolError::io("read", &spool.folder.join(MARKER))(error)),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Begins a sealed file. What an earlier epoch left unfinished of the same file is removed.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn create(&self, file_id: FileId, epoch: i64) -> Result<Draft, SpoolError> {
+        self.remove(|name| name.starts_with(&file_id.to_string()) && name.ends_with(".part"))?;
+        Draft::create(&self.folder, file_id, epoch)
+    }
+
+    /// The sealed file as committed: every byte is read and hashed again.
+    ///
+    /// # Errors
+    /// [`SpoolError::Missing`] and [`SpoolError::Changed`], which the night treats differently; [`SpoolError::Io`].
+    pub fn load(&self, file_id: FileId, epoch: i64, sha256: &str, size: u64) -> Result<SealedFile, SpoolError> {
+        SealedFile::load(file_id, sealed_path(&self.folder, file_id, epoch), Some((sha256, size)))
+    }
+
+    /// The sealed file that a journal line SEALED names where its database row is missing (fault 3): the caller takes
+    /// hash and length from the result.
+    ///
+    /// # Errors
+    /// [`SpoolError::Missing`], [`SpoolError::Io`].
+    pub fn recover(&self, file_id: FileId, epoch: i64) -> Result<SealedFile, SpoolError> {
+        SealedFile::load(file_id, sealed_path(&self.folder, file_id, epoch), None)
+    }
+
+    /// Removes everything of a file, whatever its epoch, finished or not. Returns how many files went.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn discard(&self, file_id: FileId) -> Result<usize, SpoolError> {
+        self.remove(|name| name.starts_with(&format!("{file_id}.")))
+    }
+
+    /// Removes sealed files that were settled at least `days` ago; only those the caller lists. Returns which went.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn expire(
+        &self,
+        now: DateTime<Utc>,
+        days: u32,
+        settled: &[(FileId, DateTime<Utc>)],
+    ) -> Result<Vec<FileId>, SpoolError> {
+        let mut gone = Vec::new();
+        for (file_id, settled_at) in settled {
+            if now - *settled_at >= TimeDelta::days(i64::from(days)) && self.discard(*file_id)? > 0 {
+                gone.push(*file_id);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Appends a line to the journal; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn note(&self, line: &JournalLine) -> Result<(), SpoolError> {
+        journal::append(&self.folder, line)
+    }
+
+    /// The journal, oldest line first. A last line without its end was never durable and is left out.
+    ///
+    /// # Errors
+    /// [`SpoolError::Journal`], [`SpoolError::Io`].
+    pub fn journal(&self) -> Result<Vec<JournalLine>, SpoolError> {
+        journal::read(&self.folder)
+    }
+
+    fn refuse_exposed(&self) -> Result<(), SpoolError> {
+        let found = fs::metadata(&self.folder).map_err(SpoolError::io("look at", &self.folder))?;
+        match found.mode() & 0o777 {
+            mode if mode & 0o077 != 0 => Err(SpoolError::Exposed { path: self.folder.clone(), mode }),
+            _ => Ok(()),
+        }
+    }
+
+    fn mark(self, marker: &str) -> Result<Self, SpoolError> {
+        if !self.names()?.is_empty() {
+            return Err(SpoolError::Unmarked { path: self.folder });
+        }
+        let path = self.folder.join(MARKER);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(SpoolError::io("create", &path))?;
+        writeln!(file, "{marker}").and_then(|()| file.sync_all()).map_err(SpoolError::io("write", &path))?;
+        sync_folder(&self.folder)?;
+        Ok(self)
+    }
+
+    fn names(&self) -> Result<Vec<String>, SpoolError> {
+        let entries = fs::read_dir(&self.folder).map_err(SpoolError::io("list", &self.folder))?;
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<Result<_, _>>()
+            .map_err(SpoolError::io("list", &self.folder))
+    }
+
+    fn remove(&self, chosen: impl Fn(&str) -> bool) -> Result<usize, SpoolError> {
+        let mut removed = 0;
+        for name in self.names()?.iter().filter(|name| chosen(name)) {
+            let path = self.folder.join(name);
+            fs::remove_file(&path).map_err(SpoolError::io("remove", &path))?;
+            removed += 1;
+        }
+        if removed > 0 {
+            sync_folder(&self.folder)?;
+        }
+        Ok(removed)
+    }
+}
+
+fn sealed_path(folder: &Path, file_id: FileId, epoch: i64) -> PathBuf {
+    folder.join(format!("{file_id}.{epoch}.pgp"))
+}
+
+fn sync_folder(folder: &Path) -> Result<(), SpoolError> {
+    File::open(folder).and_then(|open| open.sync_all()).map_err(SpoolError::io("sync", folder))
+}
+
+#[cfg(test)]
+mod tests;

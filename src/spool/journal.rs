@@ -1,0 +1,130 @@
+//! The journal: what was about to happen to each file, outside the database and durable before it happened.
+//!
+//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch>`, `... RENAME <n>` or
+//! `... PUBLISHED`. Append-only. A torn last line is a crash before the line was durable: nothing had followed it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{SpoolError, sync_folder};
+use crate::card::{FileId, InstitutionId, ManufacturerCode};
+
+/// What is about to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalEntry {
+    /// The bytes of this epoch are durable in the spool.
+    Sealed {
+        /// The epoch that sealed them.
+        epoch: i64,
+    },
+    /// The n-th rename is about to be sent.
+    Rename {
+        /// Which one, 1 and up.
+        n: u32,
+    },
+    /// The house has the file.
+    Published,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalLine {
+    /// The file.
+    pub file_id: FileId,
+    /// The issuer of its agreement.
+    pub institution: InstitutionId,
+    /// The house of its agreement.
+    pub manufacturer: ManufacturerCode,
+    /// Its number within the agreement.
+    pub sequence_number: u64,
+    /// What is about to happen.
+    pub entry: JournalEntry,
+}
+
+impl std::fmt::Display for JournalLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { file_id, institution, manufacturer, sequence_number, entry } = self;
+        write!(f, "{file_id} {institution}/{manufacturer} {sequence_number} ")?;
+        match entry {
+            JournalEntry::Sealed { epoch } => write!(f, "SEALED {epoch}"),
+            JournalEntry::Rename { n } => write!(f, "RENAME {n}"),
+            JournalEntry::Published => f.write_str("PUBLISHED"),
+        }
+    }
+}
+
+pub(super) fn append(folder: &Path, line: &JournalLine) -> Result<(), SpoolError> {
+    let path = path(folder);
+    let is_new = !path.exists();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(SpoolError::io("open", &path))?;
+    // The lock lets two processes at one spool (a run, and a person's `resolve`) append whole lines only.
+    flock(&file, FlockOperation::LockExclusive)
+        .map_err(io::Error::from)
+        .and_then(|()| cut_torn_line(&mut file))
+        .and_then(|()| file.write_all(format!("{line}\n").as_bytes()))
+        .and_then(|()| file.sync_all())
+        .map_err(SpoolError::io("append to", &path))?;
+    if is_new { sync_folder(folder) } else { Ok(()) }
+}
+
+pub(super) fn read(folder: &Path) -> Result<Vec<JournalLine>, SpoolError> {
+    let path = path(folder);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(SpoolError::io("read", &path)(error)),
+    };
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let mut lines = Vec::new();
+    for (index, line) in whole.lines().enumerate() {
+        lines.push(parse(line).ok_or_else(|| SpoolError::Journal { path: path.clone(), line: index + 1 })?);
+    }
+    Ok(lines)
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("journal")
+}
+
+fn cut_torn_line(file: &mut File) -> io::Result<()> {
+    let size = file.seek(SeekFrom::End(0))?;
+    // A line is far shorter than this, so its start is always within the tail.
+    let from = size.saturating_sub(4096);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    if whole < tail.len() { file.set_len(from + whole as u64) } else { Ok(()) }
+}
+
+fn parse(line: &str) -> Option<JournalLine> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let (file_id, agreement, number, rest) = match words.as_slice() {
+        [file_id, agreement, number, rest @ ..] => (file_id, agreement, number, rest),
+        _ => return None,
+    };
+    let (institution, manufacturer) = agreement.split_once('/')?;
+    let entry = match rest {
+        ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()? },
+        ["RENAME", n] => JournalEntry::Rename { n: n.parse().ok()? },
+        ["PUBLISHED"] => JournalEntry::Published,
+        _ => return None,
+    };
+    Some(JournalLine {
+        file_id: file_id.parse().ok()?,
+        institution: institution.parse().ok()?,
+        manufacturer: manufacturer.parse().ok()?,
+        sequence_number: number.parse().ok()?,
+        entry,
+    })
+}
