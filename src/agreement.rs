@@ -420,6 +420,11 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// `246001 with FACTORY_X`, for people.
+    pub fn subject(&self) -> String {
+        format!("{} with {}", self.institution.id, self.manufacturer.code)
+    }
+
     /// The layout a code names: the agreement's entry, or `None` where the agreement lists none or not this one.
     pub fn layout(&self, code: Option<&str>) -> Option<&Layout> {
         code.and_then(|code| self.agreement.layouts.iter().find(|layout| layout.code == code))

@@ -15,6 +15,8 @@ pub mod card;
 pub mod delivery;
 pub mod document;
 pub mod order;
+pub mod plan;
+pub mod report;
 pub mod seal;
 pub mod selection;
 pub mod settlement;

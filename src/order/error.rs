@@ -108,8 +108,6 @@ words!(
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
         EncryptedDataUnreadable = "ENCRYPTED_DATA_UNREADABLE",
-        /// The vault could not keep the card number.
-        CardDataUnavailable = "CARD_DATA_UNAVAILABLE",
         /// No free number was found in the product's ranges.
         CardNumbersExhausted = "CARD_NUMBERS_EXHAUSTED",
     }
@@ -158,7 +156,6 @@ impl ErrorCode {
             | C::InProduction
             | C::PlasticNotInactive
             | C::PlasticNotLocked => ErrorType::Dynamic,
-            C::CardDataUnavailable => ErrorType::Integration,
             C::KeyUnusable | C::EncryptedDataUnreadable => ErrorType::Security,
             C::CardNumbersExhausted => ErrorType::Unexpected,
         }

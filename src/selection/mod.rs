@@ -4,6 +4,10 @@
 //! A candidate is one production request together with everything known of its card at the claim. The verdict is
 //! decided against T0, the run's cut-off, and the agreement's terms; nothing is remembered between runs (R54).
 
+mod tally;
+
+pub use tally::{Finding, Standing, Tally};
+
 use chrono::{DateTime, Utc};
 
 use crate::card::product::words;

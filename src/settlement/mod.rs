@@ -5,6 +5,16 @@
 use crate::card::product::words;
 
 words!(
+    /// What started a run.
+    RunKind {
+        /// The night of a date.
+        Night = "NIGHT",
+        /// `run --now`.
+        OnDemand = "ON_DEMAND",
+    }
+);
+
+words!(
     /// Where a file stands. SENDING to PUBLISHED are the states of its running delivery, shown through the file.
     FileState {
         /// Items frozen, no bytes.

@@ -7,6 +7,7 @@
 pub mod intake;
 pub mod rows;
 pub mod settings;
+mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,9 +18,10 @@ use crate::settlement::{FileEvent, FileState, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use rows::{
-    AgreementNight, EventRow, FileRow, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem, PlasticRow,
-    RunKind, RunRow, SettleMismatch, SettleOutcome,
+    AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
+    PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
+pub use sqlite::SqliteStore;
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -340,8 +342,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The file's live items, by sort key, after `after`, at most `limit`.
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError>;
 
-    /// The number of the file's live items.
-    async fn item_count(&self, file_id: FileId) -> Result<u64, StoreError>;
+    /// Counts of the file's live items.
+    async fn item_counts(&self, file_id: FileId) -> Result<ItemCounts, StoreError>;
 
     /// One transition of a file, guarded by state and epoch; writes an event row with it.
     ///

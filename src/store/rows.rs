@@ -12,15 +12,7 @@ use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
 use crate::settlement::FileState;
 
-words!(
-    /// What started a run.
-    RunKind {
-        /// The night of a date.
-        Night = "NIGHT",
-        /// `run --now`.
-        OnDemand = "ON_DEMAND",
-    }
-);
+pub use crate::settlement::RunKind;
 
 /// The identity under which an agreement is done once: a business date, or an on-demand run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,6 +130,8 @@ pub struct FileRow {
     pub state: FileState,
     /// The epoch that may move it.
     pub epoch: i64,
+    /// The epoch in which it was sealed: part of its spool file's name.
+    pub sealed_epoch: Option<i64>,
     /// Wrapped fill seed.
     pub fill_seed: Vec<u8>,
     /// Final name with `.pgp`, once sealed.
@@ -168,6 +162,15 @@ pub struct FileRow {
     pub trouble: Option<String>,
     /// When it was published.
     pub published_at: Option<DateTime<Utc>>,
+}
+
+/// Counts of a file's live items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ItemCounts {
+    /// All of them.
+    pub records: u64,
+    /// Those with a PIN (any action but NONE).
+    pub with_pin: u64,
 }
 
 /// The PIN an item pins.
@@ -223,6 +226,8 @@ pub struct PinnedItem {
 pub struct PinToIssue {
     /// The request the PIN is made for (R40).
     pub record_uid: RecordUid,
+    /// Why the record is made.
+    pub event: ProductionEvent,
     /// The card.
     pub card_id: CardId,
     /// Its product, which says whether there is a PVV.

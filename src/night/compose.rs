@@ -1,0 +1,301 @@
+//! From a claimed file to a sealed one: records are read in pages, personalised, written and encrypted as they come.
+//!
+//! Composing and sealing overlap on two threads with a bounded queue between them; memory stays flat whatever the
+//! number of records, and only ciphertext reaches the disk (R138).
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zeroize::Zeroize;
+
+use super::error::Trouble;
+use super::observe::Stage;
+use super::personalise::{Fallout, Personaliser};
+use super::{Night, Run};
+use crate::agreement::Terms;
+use crate::card::RecordUid;
+use crate::document::{DocumentWriter, FileName, Header, InstitutionRef, PinKeyRef, Trailer};
+use crate::report::Alert;
+use crate::seal::Sealer;
+use crate::selection::{ReasonCode, Tally};
+use crate::settlement::FileEvent;
+use crate::spool::{JournalLine, SealedFile};
+use crate::store::{FileChange, FileRow, PinnedItem};
+use crate::vault::Wrapped;
+
+/// Records read at once.
+const PAGE: u32 = 2_000;
+/// Document bytes handed to the sealing thread at once.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Chunks that may wait for the sealing thread.
+const WAITING_CHUNKS: usize = 8;
+
+/// How one attempt at composing ended.
+enum Composed {
+    /// All records are in.
+    Whole(SealedFile, Trailer),
+    /// A card fell out: the header's count is wrong, composing starts over without it.
+    Without(RecordUid, &'static str, ReasonCode, String),
+}
+
+/// What goes to the sealing thread.
+enum Piece {
+    Bytes(Vec<u8>),
+    End,
+}
+
+impl Night {
+    /// CLAIMED -> SEALED.
+    pub(super) async fn seal(
+        &self,
+        run: &mut Run<'_>,
+        terms: &Terms,
+        file: &FileRow,
+        sealer: &Arc<Sealer>,
+        tally: &mut Tally,
+    ) -> Result<(FileRow, SealedFile), Trouble> {
+        loop {
+            self.may_go_on()?;
+            let header = self.header(terms, file).await?;
+            match self.compose(run, terms, file, &header, sealer).await? {
+                Composed::Whole(sealed, trailer) => {
+                    self.observer.finished(&terms.subject(), Stage::Seal);
+                    let file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
+                    return Ok((file, sealed));
+                }
+                Composed::Without(record_uid, event, code, why) => {
+                    self.store.release(file.file_id, run.epoch, record_uid, code).await?;
+                    tally.fell_out(event, code);
+                    let text = format!("Request {record_uid} fell out of file {}: {why}.", file.file_id);
+                    run.alerts.push(Alert::new(code.as_str(), text));
+                }
+            }
+        }
+    }
+
+    async fn record_seal(
+        &self,
+        run: &Run<'_>,
+        file: &FileRow,
+        header: &Header,
+        sealer: &Sealer,
+        sealed: &SealedFile,
+        trailer: &Trailer,
+    ) -> Result<FileRow, Trouble> {
+        self.spool.note(&JournalLine::sealed(file, run.epoch))?;
+        let change = FileChange::Seal {
+            file_name: format!("{}.pgp", header.file_name),
+            sha256: sealed.sha256().to_owned(),
+            size_bytes: sealed.size_bytes(),
+            records: trailer.number_of_records,
+            cards: trailer.number_of_cards,
+            pin_only: trailer.number_of_pin_only,
+            by_production_event: serde_json::json!(trailer.by_production_event).to_string(),
+            key_fingerprints: serde_json::json!(sealer.fingerprints()).to_string(),
+        };
+        Ok(self.store.advance(file, FileEvent::Seal, run.epoch, change).await?)
+    }
+
+    /// Everything the header says, fixed before the first record is written.
+    async fn header(&self, terms: &Terms, file: &FileRow) -> Result<Header, Trouble> {
+        let counts = self.store.item_counts(file.file_id).await?;
+        let name = FileName {
+            environment: self.settings.environment,
+            institution: terms.institution.id.clone(),
+            manufacturer: terms.manufacturer.code.clone(),
+            cut_off: file.cut_off,
+            sequence_number: file.sequence_number,
+            records: counts.records,
+            version: file.version,
+            format: file.format,
+        };
+        let mut pin_keys = Vec::new();
+        if counts.with_pin > 0 {
+            for key_id in &terms.manufacturer.pin_keys {
+                pin_keys.push(self.pin_key(key_id)?);
+            }
+        }
+        Ok(Header {
+            format: file.format,
+            version: file.version,
+            environment: self.settings.environment,
+            file_id: file.file_id,
+            file_name: name.to_string(),
+            sequence_number: file.sequence_number,
+            previous_file_id: file.previous_file_id,
+            file_type: file.file_type,
+            resend_of_file_id: file.resend_of,
+            run_id: file.run_id,
+            data_as_of: file.data_as_of,
+            cut_off: file.cut_off,
+            institution: InstitutionRef { id: terms.institution.id.clone(), name: terms.institution.name.clone() },
+            manufacturer: terms.manufacturer.code.clone(),
+            pin_keys,
+            number_of_records: counts.records,
+        })
+    }
+
+    fn pin_key(&self, key_id: &str) -> Result<PinKeyRef, Trouble> {
+        let key = self.vault.key(key_id).ok_or_else(|| Trouble::Stopped {
+            code: ReasonCode::KeyUnusable,
+            detail: format!("zone PIN key {key_id} is not in the vault"),
+        })?;
+        Ok(PinKeyRef { key_id: key_id.to_owned(), algorithm: key.algorithm.to_string(), kcv: key.kcv.clone() })
+    }
+
+    async fn compose(
+        &self,
+        run: &Run<'_>,
+        terms: &Terms,
+        file: &FileRow,
+        header: &Header,
+        sealer: &Arc<Sealer>,
+    ) -> Result<Composed, Trouble> {
+        let (pieces, waiting) = mpsc::channel(WAITING_CHUNKS);
+        let sealing = self.start_sealing(run, file, sealer, waiting);
+        let fell_out = self.write_records(terms, file, header, &pieces).await;
+        if matches!(fell_out, Ok(Written::Whole(_))) {
+            // A closed queue means that sealing failed: its own error is the one to report.
+            let _ = pieces.send(Piece::End).await;
+        }
+        drop(pieces);
+        let sealed = sealing.await.map_err(|_| Trouble::Stopped {
+            code: ReasonCode::CryptoUnavailable,
+            detail: "the sealing thread ended without an answer".to_owned(),
+        })?;
+        match fell_out? {
+            Written::Without(record_uid, event, code, why) => Ok(Composed::Without(record_uid, event, code, why)),
+            Written::Whole(trailer) => {
+                let sealed = sealed?.ok_or_else(|| Trouble::Stopped {
+                    code: ReasonCode::CryptoUnavailable,
+                    detail: "sealing ended before the document did".to_owned(),
+                })?;
+                Ok(Composed::Whole(sealed, *trailer))
+            }
+        }
+    }
+
+    /// The sealing thread: takes pieces until the end; without one it leaves nothing behind.
+    fn start_sealing(
+        &self,
+        run: &Run<'_>,
+        file: &FileRow,
+        sealer: &Arc<Sealer>,
+        mut waiting: mpsc::Receiver<Piece>,
+    ) -> JoinHandle<Result<Option<SealedFile>, Trouble>> {
+        let (spool, sealer) = (Arc::clone(&self.spool), Arc::clone(sealer));
+        let (file_id, epoch, at) = (file.file_id, run.epoch, file.data_as_of);
+        tokio::task::spawn_blocking(move || {
+            let mut draft = spool.create(file_id, epoch)?;
+            let mut writer = sealer.writer(&mut draft, at)?;
+            loop {
+                match waiting.blocking_recv() {
+                    Some(Piece::Bytes(mut bytes)) => {
+                        let written = writer.write_all(&bytes);
+                        bytes.zeroize();
+                        written.map_err(|source| crate::spool::SpoolError::write(file_id, source))?;
+                    }
+                    Some(Piece::End) => break,
+                    None => return Ok(None),
+                }
+            }
+            writer.finish()?;
+            Ok(Some(draft.commit()?))
+        })
+    }
+
+    async fn write_records(
+        &self,
+        terms: &Terms,
+        file: &FileRow,
+        header: &Header,
+        pieces: &mpsc::Sender<Piece>,
+    ) -> Result<Written, Trouble> {
+        let maker = self.personaliser(terms, file)?;
+        let buffer = Buffer::default();
+        let mut writer = DocumentWriter::new(buffer.clone(), header)?;
+        let mut number = 0;
+        let mut page = self.read_page(file, None);
+        loop {
+            let items = page.await.map_err(|_| Trouble::Whole(super::NightError::Interrupted))??;
+            let Some(last) = items.last() else { break };
+            page = self.read_page(file, Some(last.sort_key.clone()));
+            for item in &items {
+                number += 1;
+                match maker.record(number, item).await {
+                    Ok(record) => writer.write(&record)?,
+                    Err(Fallout::Card(code, why)) => {
+                        return Ok(Written::Without(item.record_uid, item.event.as_str(), code, why));
+                    }
+                    Err(Fallout::Stop(trouble)) => return Err(trouble),
+                }
+                buffer.hand_over(CHUNK_BYTES, pieces).await;
+            }
+            self.observer.progress(&terms.subject(), Stage::Seal, number, header.number_of_records);
+        }
+        let (_, trailer) = writer.finish()?;
+        buffer.hand_over(0, pieces).await;
+        Ok(Written::Whole(Box::new(trailer)))
+    }
+
+    fn personaliser<'a>(&'a self, terms: &'a Terms, file: &FileRow) -> Result<Personaliser<'a>, Trouble> {
+        let fill_seed = self
+            .vault
+            .open_fill_seed(&file.institution, file.file_id, &Wrapped(file.fill_seed.clone()))
+            .map_err(|error| Trouble::Stopped { code: ReasonCode::KeyUnusable, detail: error.to_string() })?;
+        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, version: file.version, fill_seed })
+    }
+
+    /// Reads the next page while the one before is being written.
+    fn read_page(
+        &self,
+        file: &FileRow,
+        after: Option<String>,
+    ) -> JoinHandle<Result<Vec<PinnedItem>, crate::store::StoreError>> {
+        let (store, file_id) = (Arc::clone(&self.store), file.file_id);
+        tokio::spawn(async move { store.items(file_id, after.as_deref(), PAGE).await })
+    }
+}
+
+enum Written {
+    Whole(Box<Trailer>),
+    Without(RecordUid, &'static str, ReasonCode, String),
+}
+
+/// Document bytes on their way from the writer to the queue; wiped once sealed.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    /// Hands the bytes over once there are more than `least`.
+    async fn hand_over(&self, least: usize, pieces: &mpsc::Sender<Piece>) {
+        let bytes = {
+            let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if buffer.len() <= least {
+                return;
+            }
+            std::mem::replace(&mut *buffer, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8))
+        };
+        // A closed queue means that sealing failed: its own error is reported when the document ends.
+        let _ = pieces.send(Piece::Bytes(bytes)).await;
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Counts of a sealed file's events, as the row keeps them.
+pub(super) fn event_counts(file: &FileRow) -> BTreeMap<String, u64> {
+    file.by_production_event.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}

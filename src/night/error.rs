@@ -1,0 +1,85 @@
+//! Why a run as a whole could not start or finish, and what stops one agreement.
+
+use crate::delivery::DeliveryError;
+use crate::document::DocumentError;
+use crate::selection::ReasonCode;
+use crate::spool::SpoolError;
+use crate::store::StoreError;
+
+/// A run that could not start or finish.
+#[derive(Debug, thiserror::Error)]
+pub enum NightError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// This host and the database disagree about the time.
+    #[error(
+        "this host's clock and the database's differ by {seconds} s, more than the {most_seconds} s allowed (run.clock_skew_max_s). Set the clocks and run again"
+    )]
+    ClockSkew {
+        /// The difference.
+        seconds: i64,
+        /// The limit.
+        most_seconds: i64,
+    },
+    /// SIGTERM.
+    #[error("stopped by a signal; nothing is lost, run again")]
+    Interrupted,
+}
+
+impl NightError {
+    /// Exit codes of mission.md: 4 another run holds the lock, else 3.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Store(StoreError::Locked { .. }) => 4,
+            Self::Store(_) | Self::ClockSkew { .. } | Self::Interrupted => 3,
+        }
+    }
+}
+
+/// What stops one agreement or one file; the others go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Trouble {
+    /// Stops the whole run.
+    #[error(transparent)]
+    Whole(#[from] NightError),
+    /// Keys, recipients or settings of this agreement.
+    #[error("{code}: {detail}")]
+    Stopped {
+        /// The reason.
+        code: ReasonCode,
+        /// What is wrong and what to do.
+        detail: String,
+    },
+    /// The spool.
+    #[error("{0}")]
+    Spool(#[from] SpoolError),
+    /// The document.
+    #[error("{0}")]
+    Document(#[from] DocumentError),
+    /// OpenPGP.
+    #[error("{0}")]
+    Seal(#[from] crate::seal::SealError),
+    /// The destination.
+    #[error("{0}")]
+    Delivery(#[from] DeliveryError),
+    /// A person must look.
+    #[error("it is uncertain whether the house has the file: {0}")]
+    Uncertain(String),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Whole(NightError::Store(error))
+    }
+}
+
+impl Trouble {
+    /// Stops the run where the database does, else gives the sentence for the report.
+    pub(super) fn local(self) -> Result<String, NightError> {
+        match self {
+            Self::Whole(error) => Err(error),
+            local => Ok(local.to_string()),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The judge of a claim: asks selection for verdicts, counts them, and hands the store what to freeze.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::NightSettings;
+use crate::agreement::Terms;
+use crate::ambient::Random;
+use crate::card::{FileId, InstitutionId, ProductionEvent};
+use crate::plan::MOST_FINDINGS;
+use crate::selection::{self, Candidate, Dossier, Finding, Production, ReasonCode, Request, Tally, Verdict};
+use crate::store::{Conclusion, Decide, Decision, NewFile, NewItem};
+use crate::vault::Vault;
+
+/// Verdicts of one agreement, gathered while dossiers pass.
+#[derive(Debug)]
+pub(super) struct Judge<'a> {
+    terms: &'a Terms,
+    cut_off: DateTime<Utc>,
+    settings: &'a NightSettings,
+    /// The counts.
+    pub(super) tally: Tally,
+    /// The first findings; and all that are worth an alert.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(terms: &'a Terms, cut_off: DateTime<Utc>, settings: &'a NightSettings) -> Self {
+        Self { terms, cut_off, settings, tally: Tally::default(), findings: Vec::new() }
+    }
+
+    /// Judges every due request of one card.
+    pub(super) fn judge<'d>(&mut self, dossier: &'d Dossier) -> Vec<(&'d Request, Verdict)> {
+        let mut verdicts = Vec::with_capacity(dossier.requests.len());
+        for request in &dossier.requests {
+            let candidate = Candidate { dossier, request };
+            let verdict =
+                selection::select(&candidate, self.terms, self.cut_off, self.settings.closing_soon_days);
+            self.count(&candidate, &verdict);
+            verdicts.push((request, verdict));
+        }
+        verdicts
+    }
+
+    fn count(&mut self, candidate: &Candidate<'_>, verdict: &Verdict) {
+        let Some(finding) = self.tally.add(candidate, verdict, self.cut_off) else { return };
+        if finding.code == ReasonCode::HeldPinWait {
+            let passed = self.settings.pin_wait_days.iter().filter(|days| **days <= finding.age_days).max();
+            if let Some(days) = passed {
+                *self.tally.warnings.entry(format!("PIN_WAIT_OVER_{days}_DAYS")).or_default() += 1;
+            }
+        }
+        if finding.alert || self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    /// Fault 26: too many requests with bad data, by number and by share.
+    fn too_many_bad(&self) -> Option<String> {
+        let agreement = &self.terms.agreement;
+        let (bad, selected) = (self.tally.bad, self.tally.selected);
+        let over = bad > agreement.max_bad_records && bad * 1000 > selected * u64::from(agreement.max_bad_share.0);
+        over.then(|| {
+            format!(
+                "{bad} of {selected} requests have bad data, more than max_bad_records {} and max_bad_share {}; mend the data or raise the limits, then run the date again",
+                agreement.max_bad_records,
+                f64::from(agreement.max_bad_share.0) / 1000.0
+            )
+        })
+    }
+}
+
+/// What the claim freezes for a production.
+fn new_item(request: &Request, dossier: &Dossier, terms: &Terms, production: Production) -> NewItem {
+    let moves = request.event != ProductionEvent::Ropin && !request.reproduction;
+    let produced = terms.products.get(&dossier.card.product_code).map(|product| product.produced.status());
+    NewItem {
+        record_uid: request.record_uid,
+        sort_key: production.sort_key,
+        pin: production.pin,
+        prints_pin: production.pin_mailer.is_some(),
+        settles_to: if moves { produced } else { None },
+    }
+}
+
+/// A judge at the claim: what it decides is written.
+pub(super) struct ClaimJudge<'a> {
+    pub(super) judge: Judge<'a>,
+    pub(super) vault: &'a Vault,
+    pub(super) random: &'a Arc<Random>,
+}
+
+impl Decide for ClaimJudge<'_> {
+    fn restart(&mut self) {
+        self.judge.tally = Tally::default();
+        self.judge.findings.clear();
+    }
+
+    fn decide(&mut self, dossier: &Dossier) -> Vec<Decision> {
+        let terms = self.judge.terms;
+        self.judge
+            .judge(dossier)
+            .into_iter()
+            .filter_map(|(request, verdict)| match verdict {
+                Verdict::Produce(production) => {
+                    Some(Decision::Produce(new_item(request, dossier, terms, *production)))
+                }
+                Verdict::Close(reason) => Some(Decision::Close(request.record_uid, reason.code)),
+                Verdict::Hold(_) | Verdict::Exclude(_) => None,
+            })
+            .collect()
+    }
+
+    fn conclude(&mut self) -> Conclusion {
+        match self.judge.too_many_bad() {
+            Some(detail) => Conclusion::Stop { code: ReasonCode::TooManyBadRecords, detail },
+            None => Conclusion::Commit { even_empty: self.judge.terms.agreement.emit_empty },
+        }
+    }
+
+    fn new_file(&mut self) -> NewFile {
+        let file_id = FileId(self.random.uuid());
+        let institution: &InstitutionId = &self.judge.terms.institution.id;
+        let seed = zeroize::Zeroizing::new(self.random.bytes::<32>());
+        NewFile { file_id, fill_seed: self.vault.seal_fill_seed(institution, file_id, &seed).0 }
+    }
+}

@@ -1,0 +1,229 @@
+//! The conductor: claim, personalise, compose, seal, deliver, settle; and resume what an earlier try left.
+//!
+//! Invariants: intent is written before a side effect and its outcome after it; every transition carries this run's
+//! epoch; one agreement's failure never stops another (R11); the arithmetic of the report is computed from what the
+//! database holds, not from what the run believes. All control flow of a night lives here; the rooms below are leaves.
+
+mod agreement;
+mod compose;
+mod deliver;
+mod error;
+mod judge;
+mod observe;
+mod outbound;
+mod personalise;
+mod pins;
+mod planning;
+mod unrouted;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use crate::agreement::{Institution, Manufacturer, Terms};
+use crate::ambient::{Clock, Random};
+use crate::card::{CardId, InstitutionId, ManufacturerCode, RunId};
+use crate::document::Environment;
+use crate::report::{Alert, FileReport, Report};
+use crate::settlement::RunKind;
+use crate::spool::Spool;
+use crate::store::{FileRow, NightKey, RunRow, Store};
+use crate::vault::Vault;
+
+pub use error::NightError;
+pub use observe::{Observer, Silent, Stage};
+pub use outbound::{Configured, Outbound, Patience};
+
+/// Everything a night works with. The adapters behind the traits are opened by the command line.
+#[derive(Debug, Clone)]
+pub struct Night {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Keys and card cryptography.
+    pub vault: Arc<Vault>,
+    /// Sealed bytes.
+    pub spool: Arc<Spool>,
+    /// Sealers and destinations per agreement.
+    pub outbound: Arc<dyn Outbound>,
+    /// The active agreements, in configuration order.
+    pub terms: Vec<Terms>,
+    /// The configured institutions.
+    pub institutions: Vec<Institution>,
+    /// The configured houses.
+    pub manufacturers: Vec<Manufacturer>,
+    /// The few settings that are the night's own.
+    pub settings: NightSettings,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<Random>,
+    /// Who is told how far it is.
+    pub observer: Arc<dyn Observer>,
+    /// Set by SIGTERM: no new transition begins (fault 30).
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Settings of the night itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NightSettings {
+    /// LIVE or TEST.
+    pub environment: Environment,
+    /// Largest difference between this host's clock and the database's.
+    pub clock_skew_max: TimeDelta,
+    /// Warn of cards that close within so many days (R14).
+    pub closing_soon_days: i64,
+    /// Ages at which a wait for a PIN is worth a warning (R31).
+    pub pin_wait_days: Vec<i64>,
+}
+
+/// What a run is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunOrder {
+    /// `run` or `demo`, for the report.
+    pub command: &'static str,
+    /// Night or on demand.
+    pub kind: RunKind,
+    /// The business date.
+    pub business_date: NaiveDate,
+    /// T0.
+    pub cut_off: DateTime<Utc>,
+    /// Only these institutions; empty = all.
+    pub institutions: Vec<InstitutionId>,
+    /// Only these houses; empty = all.
+    pub manufacturers: Vec<ManufacturerCode>,
+    /// Only these cards (on demand); empty = all.
+    pub cards: Vec<CardId>,
+    /// Host and process id, for whoever meets the lock.
+    pub holder: String,
+}
+
+impl RunOrder {
+    /// Whether the filters let an agreement through.
+    fn admits(&self, institution: &InstitutionId, manufacturer: &ManufacturerCode) -> bool {
+        (self.institutions.is_empty() || self.institutions.contains(institution))
+            && (self.manufacturers.is_empty() || self.manufacturers.contains(manufacturer))
+    }
+}
+
+/// One run at work: its identity and what it has gathered so far.
+#[derive(Debug)]
+struct Run<'a> {
+    order: &'a RunOrder,
+    run_id: RunId,
+    epoch: i64,
+    night: NightKey,
+    alerts: Vec<Alert>,
+    resumed: Vec<FileReport>,
+}
+
+impl Night {
+    /// Runs a night, or an on-demand run: resumes what is unfinished, then claims, composes, delivers and settles.
+    ///
+    /// # Errors
+    /// [`NightError`] where the run could not start or finish as a whole; a single agreement's trouble is in the
+    /// report instead.
+    pub async fn run(&self, order: &RunOrder) -> Result<Report, NightError> {
+        let started_at = self.agreed_time().await?;
+        let _lock = self.store.lock(&order.holder).await?;
+        let run_id = RunId(self.random.uuid());
+        let known = self.known_alerts().await?;
+        let epoch = self.store.begin_run(&run_row(order, run_id, started_at)).await?;
+        let night = match order.kind {
+            RunKind::Night => NightKey::Date(order.business_date),
+            RunKind::OnDemand => NightKey::OnDemand(run_id),
+        };
+        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new() };
+        let unfinished = self.store.unfinished().await?;
+        self.alert_orphans(&mut run, &unfinished);
+        let mut agreements = Vec::new();
+        for terms in self.terms.iter().filter(|terms| {
+            order.admits(&terms.institution.id, &terms.manufacturer.code)
+        }) {
+            let left_over: Vec<FileRow> = unfinished.iter().filter(|file| belongs(file, terms)).cloned().collect();
+            agreements.push(self.agreement(&mut run, terms, left_over).await?);
+        }
+        let unrouted = self.unrouted(&mut run).await?;
+        let mut report = Report {
+            command: order.command,
+            run_id,
+            kind: order.kind,
+            business_date: order.business_date,
+            cut_off: order.cut_off,
+            started_at,
+            ended_at: self.store.now().await?,
+            crypto: self.vault.crypto().name(),
+            agreements,
+            unrouted,
+            resumed: run.resumed,
+            alerts: run.alerts,
+        };
+        for alert in &mut report.alerts {
+            alert.is_new = !known.contains(&alert.text);
+        }
+        if !report.arithmetic().adds_up() {
+            report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
+        }
+        let text = report.to_json().to_string();
+        self.store.end_run(run_id, report.ended_at, report.exit_code(), &text).await?;
+        Ok(report)
+    }
+
+    /// The database's time, after checking that this host agrees with it (fault 24).
+    async fn agreed_time(&self) -> Result<DateTime<Utc>, NightError> {
+        let database = self.store.now().await?;
+        let difference = (self.clock.now() - database).abs();
+        if difference > self.settings.clock_skew_max {
+            return Err(NightError::ClockSkew {
+                seconds: difference.num_seconds(),
+                most_seconds: self.settings.clock_skew_max.num_seconds(),
+            });
+        }
+        Ok(database)
+    }
+
+    /// Texts of the alerts of the newest run: they are not new when they come again.
+    async fn known_alerts(&self) -> Result<Vec<String>, NightError> {
+        let runs = self.store.runs(1).await?;
+        let report = runs.first().and_then(|run| run.report.as_deref());
+        let report: serde_json::Value = report.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let alerts = report["alerts"].as_array().cloned().unwrap_or_default();
+        Ok(alerts.iter().filter_map(|alert| alert["text"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Unfinished files of agreements that are no longer configured need a person.
+    fn alert_orphans(&self, run: &mut Run<'_>, unfinished: &[FileRow]) {
+        for file in unfinished.iter().filter(|file| !self.terms.iter().any(|terms| belongs(file, terms))) {
+            run.alerts.push(Alert::new(
+                "AGREEMENT_GONE",
+                format!(
+                    "File {} of {} with {} is in state {} but that agreement is no longer configured. Configure it again to let the file go.",
+                    file.file_id, file.institution, file.manufacturer, file.state
+                ),
+            ));
+        }
+    }
+
+    /// Before every transition: whether this run may go on (fault 30).
+    fn may_go_on(&self) -> Result<(), NightError> {
+        if self.stop.load(Ordering::Relaxed) { Err(NightError::Interrupted) } else { Ok(()) }
+    }
+}
+
+fn run_row(order: &RunOrder, run_id: RunId, started_at: DateTime<Utc>) -> RunRow {
+    RunRow {
+        run_id,
+        kind: order.kind,
+        business_date: order.business_date,
+        cut_off: order.cut_off,
+        started_at,
+        ended_at: None,
+        exit_code: None,
+        holder: order.holder.clone(),
+        report: None,
+    }
+}
+
+fn belongs(file: &FileRow, terms: &Terms) -> bool {
+    file.institution == terms.institution.id && file.manufacturer == terms.manufacturer.code
+}

@@ -1,0 +1,277 @@
+//! From a pinned item to a record: the only place where card data, secrets and the agreement's terms meet.
+//!
+//! Everything is read from what the claim pinned, never from the newest version (R120), so composing again gives the
+//! same bytes. Secrets stay in their types on the way into the document writer.
+
+use chrono::{DateTime, Utc};
+use zeroize::Zeroizing;
+
+use super::error::Trouble;
+use crate::agreement::{Cvv2Expiry, FileVersion, Product, Terms};
+use crate::card::stripe_name::{StripeName, stripe_name};
+use crate::card::{Cvv, Pan, PinBlock, ProductionEvent};
+use crate::document::{ChipData, DeliveryBlock, PinMailerBlock, Record, RecordType};
+use crate::selection::{self, ReasonCode};
+use crate::store::PinnedItem;
+use crate::vault::tracks::{Discretionary, chip_track2, discretionary, track1, track2};
+use crate::vault::{CryptoError, CvvSpec, Owner, PvvSpec, StoredPin, Vault, Wrapped};
+
+/// What makes records for one file.
+pub(super) struct Personaliser<'a> {
+    pub(super) vault: &'a Vault,
+    pub(super) terms: &'a Terms,
+    pub(super) cut_off: DateTime<Utc>,
+    pub(super) version: FileVersion,
+    pub(super) fill_seed: Zeroizing<[u8; 32]>,
+}
+
+/// Why an item did not become a record.
+pub(super) enum Fallout {
+    /// This card falls out of the file and is held.
+    Card(ReasonCode, String),
+    /// The agreement stops; its file keeps its state.
+    Stop(Trouble),
+}
+
+impl From<CryptoError> for Fallout {
+    fn from(error: CryptoError) -> Self {
+        let stopped = |detail| Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail };
+        match error {
+            CryptoError::Card(detail) => Self::Card(ReasonCode::CryptoUnavailable, detail),
+            CryptoError::Configuration(detail) | CryptoError::Transient(detail) => Self::Stop(stopped(detail)),
+        }
+    }
+}
+
+/// An item's PIN in the forms a record needs.
+struct Pin {
+    block: PinBlock,
+    pvv: Option<Cvv>,
+}
+
+impl Personaliser<'_> {
+    /// The record of one item.
+    pub(super) async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
+        let owner = Owner { institution: self.terms.institution.id.clone(), card_id: Some(item.card_id) };
+        let pan = self
+            .vault
+            .open_pan(&owner, &Wrapped(item.pan.clone()))
+            .map_err(|error| Fallout::Card(ReasonCode::CardDataUnavailable, error.to_string()))?;
+        let product = self.product(item)?;
+        let pin = self.pin(&owner, &pan, product, item).await?;
+        let mut record = self.frame(number, item, pan);
+        if item.event != ProductionEvent::Ropin {
+            self.put_card(&mut record, product, item, pin.as_ref()).await?;
+        }
+        if item.prints_pin {
+            let Some(pin) = &pin else {
+                return Err(Fallout::Card(ReasonCode::PinNotAvailable, "no PIN is on record".to_owned()));
+            };
+            record.pin_mailer = Some(self.pin_mailer(item, pin)?);
+        }
+        Ok(record)
+    }
+
+    fn product(&self, item: &PinnedItem) -> Result<&Product, Fallout> {
+        let code = &item.card.product_code;
+        self.terms.products.get(code).ok_or_else(|| {
+            Fallout::Card(ReasonCode::ProductUnknown, format!("product {code} is no longer configured"))
+        })
+    }
+
+    /// What every record has.
+    fn frame(&self, number: u64, item: &PinnedItem, pan: Pan) -> Record {
+        let pin_only = item.event == ProductionEvent::Ropin;
+        Record {
+            record_number: number,
+            record_uid: item.record_uid,
+            record_type: if pin_only { RecordType::PinOnly } else { RecordType::Card },
+            production_event: item.event,
+            reproduction: item.reproduction,
+            card_id: item.card_id,
+            plastic_id: item.plastic.plastic_id,
+            customer_id: Some(item.card.customer_id),
+            account_id: Some(item.card.account_id),
+            customer_number: self.in_v2(|| item.customer.customer_number.clone()),
+            card_role: item.card.role,
+            product_code: Some(item.card.product_code.clone()),
+            scheme: item.card.scheme,
+            pan_masked: pan.masked(self.terms.agreement.pan_mask),
+            pan,
+            sequence_number: item.plastic.sequence_number,
+            expiry: item.plastic.expiry,
+            valid_from: None,
+            service_code: None,
+            cvv2: None,
+            track1: None,
+            track2: None,
+            chip: None,
+            embossing: None,
+            external_layout_code: None,
+            segment: None,
+            additional_values: Vec::new(),
+            card_delivery: None,
+            locale: item.customer.locale.clone(),
+            bulk_code: None,
+            carrier: None,
+            chip_pin: None,
+            pin_mailer: None,
+        }
+    }
+
+    /// What a CARD record has beside that.
+    async fn put_card(
+        &self,
+        record: &mut Record,
+        product: &Product,
+        item: &PinnedItem,
+        pin: Option<&Pin>,
+    ) -> Result<(), Fallout> {
+        let card = &item.card;
+        let delivery = selection::card_delivery(card, &item.customer, &item.account, self.terms, self.cut_off)
+            .map_err(|reason| Fallout::Card(reason.code, reason.detail))?;
+        let layout_code = card.embossing.external_layout_code.as_deref();
+        record.external_layout_code = layout_code.map(str::to_owned);
+        record.segment = card.segment;
+        record.bulk_code = self.terms.agreement.bulk.get(&delivery.kind).cloned().filter(|_| self.is_v2());
+        record.carrier = self.terms.layout(layout_code).and_then(|layout| layout.carrier.clone()).filter(|_| self.is_v2());
+        if self.is_v2() {
+            record.additional_values.clone_from(&card.additional_values);
+        }
+        record.card_delivery = Some(DeliveryBlock {
+            kind: delivery.kind,
+            recipient: Some(item.customer.name.clone()),
+            address: delivery.address,
+            address_source: self.in_v2(|| delivery.source),
+            phone: item.customer.mobile_number.clone().filter(|_| self.is_v2() && self.terms.agreement.include_phone),
+        });
+        record.embossing = Some(selection::embossing_lines(card, self.terms));
+        record.service_code.clone_from(&product.service_code);
+        self.put_codes(record, product, item, pin).await?;
+        if let (Some(chip), Some(pin)) = (&product.chip, pin) {
+            record.chip_pin = chip.offline_pin.then(|| pin.block.clone());
+        }
+        Ok(())
+    }
+
+    /// CVV2, stripe and chip.
+    async fn put_codes(
+        &self,
+        record: &mut Record,
+        product: &Product,
+        item: &PinnedItem,
+        pin: Option<&Pin>,
+    ) -> Result<(), Fallout> {
+        let plastic = &item.plastic;
+        let cvv2 = CvvSpec {
+            key_id: &plastic.cvv2_key,
+            expiry: plastic.expiry,
+            order: product.cvv2_expiry,
+            service_code: "000",
+        };
+        record.cvv2 = Some(self.vault.crypto().cvv(&record.pan, &cvv2).await?);
+        if product.stripe.is_none() && product.chip.is_none() {
+            return Ok(());
+        }
+        let lines = &item.card.embossing;
+        let StripeName { name, .. } = stripe_name(
+            lines.first_name.as_deref(),
+            lines.last_name.as_deref(),
+            lines.company_name.as_deref(),
+            lines.additional_field1.as_deref(),
+        )
+        .map_err(|error| Fallout::Card(ReasonCode::NameMissing, error.to_string()))?;
+        let service_code = product.service_code.as_deref().unwrap_or_default();
+        let pvki = product.pin.as_ref().map(|pin| pin.pvki.as_str());
+        let pvv = pin.and_then(|pin| pin.pvv.as_ref());
+        let unfit = |error: crate::vault::tracks::TrackError| {
+            Fallout::Card(ReasonCode::CryptoUnavailable, error.to_string())
+        };
+        if let Some(stripe) = &product.stripe {
+            let cvv = self.cvv1(&record.pan, item, service_code).await?;
+            let values = Discretionary { pvki, pvv, cvv: &cvv };
+            let data1 = discretionary(&stripe.track1, &values).map_err(unfit)?;
+            let data2 = discretionary(&stripe.track2, &values).map_err(unfit)?;
+            record.track1 = Some(track1(&record.pan, &name, plastic.expiry, service_code, &data1).map_err(unfit)?);
+            record.track2 = Some(track2(&record.pan, plastic.expiry, service_code, &data2).map_err(unfit)?);
+        }
+        if let Some(chip) = &product.chip {
+            let icvv = self.cvv1(&record.pan, item, "999").await?;
+            let values = Discretionary { pvki, pvv, cvv: &icvv };
+            let data1 = discretionary(&chip.track1, &values).map_err(unfit)?;
+            let data2 = discretionary(&chip.track2, &values).map_err(unfit)?;
+            record.chip = Some(ChipData {
+                track1: track1(&record.pan, &name, plastic.expiry, service_code, &data1).map_err(unfit)?,
+                track2: chip_track2(&record.pan, plastic.expiry, service_code, &data2).map_err(unfit)?,
+                name,
+            });
+        }
+        Ok(())
+    }
+
+    async fn cvv1(&self, pan: &Pan, item: &PinnedItem, service_code: &str) -> Result<Cvv, Fallout> {
+        let Some(key_id) = item.plastic.cvv_key.as_deref() else {
+            let why = format!("plastic {} has no CVV key pinned", item.plastic.plastic_id);
+            return Err(Fallout::Card(ReasonCode::CryptoUnavailable, why));
+        };
+        let spec = CvvSpec { key_id, expiry: item.plastic.expiry, order: Cvv2Expiry::Yymm, service_code };
+        Ok(self.vault.crypto().cvv(pan, &spec).await?)
+    }
+
+    /// The item's PIN, where the record carries it or its PVV.
+    async fn pin(
+        &self,
+        owner: &Owner,
+        pan: &Pan,
+        product: &Product,
+        item: &PinnedItem,
+    ) -> Result<Option<Pin>, Fallout> {
+        let Some(row) = &item.pin else { return Ok(None) };
+        let lost = |error: crate::vault::VaultError| Fallout::Card(ReasonCode::PinNotAvailable, error.to_string());
+        let stored = self
+            .vault
+            .open_pin(owner, row.version, &row.scheme, &Wrapped(row.stored.clone()))
+            .map_err(lost)?;
+        let pvv = match (&row.pvv, &product.pin) {
+            (Some(wrapped), _) => Some(self.vault.open_pvv(owner, row.version, &Wrapped(wrapped.clone())).map_err(lost)?),
+            (None, Some(terms)) => {
+                let spec = PvvSpec { key_id: terms.pvv_key.clone(), pvki: terms.pvki.clone() };
+                Some(self.vault.crypto().pvv(pan, &stored, &spec).await?.value)
+            }
+            (None, None) => None,
+        };
+        Ok(Some(Pin { block: self.block(pan, &stored, item).await?, pvv }))
+    }
+
+    async fn block(&self, pan: &Pan, stored: &StoredPin, item: &PinnedItem) -> Result<PinBlock, Fallout> {
+        let manufacturer = &self.terms.manufacturer;
+        let Some(zpk) = manufacturer.pin_keys.first() else {
+            return Err(Fallout::Stop(Trouble::Stopped {
+                code: ReasonCode::KeyUnusable,
+                detail: format!("manufacturer {} has no pin_keys, but its cards have PINs", manufacturer.code),
+            }));
+        };
+        let fill = self.vault.fill(&self.fill_seed, item.record_uid);
+        Ok(self.vault.crypto().pin_block(pan, stored, zpk, manufacturer.pin_block_format, fill).await?)
+    }
+
+    fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {
+        let delivery = selection::pin_delivery(&item.card, &item.customer, &item.account, self.terms, self.cut_off)
+            .map_err(|reason| Fallout::Card(reason.code, reason.detail))?;
+        Ok(PinMailerBlock {
+            delivery_type: delivery.kind,
+            recipient: Some(item.customer.name.clone()),
+            address: delivery.address,
+            address_source: self.in_v2(|| delivery.source),
+            pin_block: pin.block.clone(),
+        })
+    }
+
+    fn is_v2(&self) -> bool {
+        self.version == FileVersion::V2
+    }
+
+    fn in_v2<T>(&self, value: impl FnOnce() -> T) -> Option<T> {
+        self.is_v2().then(value)
+    }
+}

@@ -1,0 +1,78 @@
+//! Issues the PINs a claimed file needs: persisted first, then the file is built from what was persisted (R34, R40).
+
+use super::error::Trouble;
+use super::observe::Stage;
+use super::{Night, Run};
+use crate::agreement::Terms;
+use crate::report::Alert;
+use crate::selection::{ReasonCode, Tally};
+use crate::store::{FileRow, ItemPin, NewPin, PinToIssue};
+use crate::vault::{CryptoError, Owner, PvvSpec, Wrapped};
+
+/// PINs per checkpoint: what a crash costs is at most this many unpersisted ones, which nobody has seen.
+const CHECKPOINT: u32 = 500;
+
+impl Night {
+    pub(super) async fn issue_pins(
+        &self,
+        run: &mut Run<'_>,
+        terms: &Terms,
+        file: &FileRow,
+        tally: &mut Tally,
+    ) -> Result<(), Trouble> {
+        let mut done = 0;
+        loop {
+            self.may_go_on()?;
+            let due = self.store.pins_to_issue(file.file_id, CHECKPOINT).await?;
+            if due.is_empty() {
+                self.observer.finished(&terms.subject(), Stage::Pins);
+                return Ok(());
+            }
+            let mut pins = Vec::with_capacity(due.len());
+            for request in &due {
+                match self.issue_pin(terms, request).await {
+                    Ok(pin) => pins.push(pin),
+                    Err(CryptoError::Card(why)) => {
+                        let code = ReasonCode::PinGenerationFailed;
+                        self.store.release(file.file_id, run.epoch, request.record_uid, code).await?;
+                        tally.fell_out(request.event.as_str(), code);
+                        run.alerts.push(Alert::new(
+                            code.as_str(),
+                            format!("Card {} is held: {why}.", request.card_id),
+                        ));
+                    }
+                    Err(CryptoError::Configuration(why) | CryptoError::Transient(why)) => {
+                        return Err(Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail: why });
+                    }
+                }
+            }
+            self.store.save_pins(file.file_id, run.epoch, &pins).await?;
+            done += due.len() as u64;
+            self.observer.progress(&terms.subject(), Stage::Pins, done, 0);
+        }
+    }
+
+    async fn issue_pin(&self, terms: &Terms, request: &PinToIssue) -> Result<NewPin, CryptoError> {
+        let owner = Owner { institution: terms.institution.id.clone(), card_id: Some(request.card_id) };
+        let pan = self
+            .vault
+            .open_pan(&owner, &Wrapped(request.pan.clone()))
+            .map_err(|error| CryptoError::Card(error.to_string()))?;
+        let spec = terms.products.get(&request.product_code).and_then(|product| product.pin.as_ref());
+        let spec = spec.map(|pin| PvvSpec { key_id: pin.pvv_key.clone(), pvki: pin.pvki.clone() });
+        let issued = self.vault.crypto().issue_pin(&pan, spec.as_ref()).await?;
+        let pvv = issued.pvv.as_ref();
+        Ok(NewPin {
+            record_uid: request.record_uid,
+            card_id: request.card_id,
+            pin: ItemPin {
+                version: request.version,
+                scheme: issued.stored.scheme.clone(),
+                stored: self.vault.seal_pin(&owner, request.version, &issued.stored).0,
+                pvv: pvv.map(|pvv| self.vault.seal_pvv(&owner, request.version, pvv).0),
+                pvki: pvv.map(|pvv| pvv.pvki.clone()),
+                pvv_key: pvv.map(|pvv| pvv.key_id.clone()),
+            },
+        })
+    }
+}

@@ -1,0 +1,330 @@
+//! What happened in a run, for people and as JSON: the arithmetic, the files, the alerts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::card::product::words;
+use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::selection::Tally;
+use crate::settlement::{FileState, RunKind};
+
+words!(
+    /// How an agreement came out of a run.
+    Outcome {
+        /// Its files are settled.
+        Delivered = "DELIVERED",
+        /// Nothing was due.
+        NothingDue = "NOTHING_DUE",
+        /// The date was done before.
+        AlreadyDelivered = "ALREADY_DELIVERED",
+        /// It was not claimed: a key, a destination or its data.
+        Stopped = "STOPPED",
+        /// A file is still on its way.
+        Unfinished = "UNFINISHED",
+    }
+);
+
+/// A run's report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// `run` or `demo`.
+    pub command: &'static str,
+    /// The run.
+    pub run_id: RunId,
+    /// Night or on demand.
+    pub kind: RunKind,
+    /// The date.
+    pub business_date: NaiveDate,
+    /// T0.
+    pub cut_off: DateTime<Utc>,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// Who computed card secrets.
+    pub crypto: &'static str,
+    /// The agreements, in configuration order.
+    pub agreements: Vec<AgreementReport>,
+    /// Verdicts on cards that no agreement takes.
+    pub unrouted: Tally,
+    /// Files of earlier dates that were resumed; apart from the arithmetic.
+    pub resumed: Vec<FileReport>,
+    /// What a person must look at.
+    pub alerts: Vec<Alert>,
+}
+
+/// One agreement of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreementReport {
+    /// The issuer.
+    pub institution: InstitutionId,
+    /// The house.
+    pub manufacturer: ManufacturerCode,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Why it stopped or did not finish.
+    pub reason: Option<String>,
+    /// The verdicts, after what fell out later.
+    pub tally: Tally,
+    /// Items of files of this date that an earlier try had claimed already.
+    pub resumed_items: u64,
+    /// Its files of this date.
+    pub files: Vec<FileReport>,
+}
+
+/// One file of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileReport {
+    /// Its id.
+    pub file_id: FileId,
+    /// Its name with `.pgp`, once sealed.
+    pub file_name: Option<String>,
+    /// Its number.
+    pub sequence_number: u64,
+    /// Where it stands.
+    pub state: FileState,
+    /// Live items.
+    pub records: u64,
+    /// CARD records.
+    pub cards: u64,
+    /// PIN_ONLY records.
+    pub pin_only: u64,
+    /// Records per event.
+    pub by_production_event: BTreeMap<String, u64>,
+    /// SHA-256 of the sealed bytes.
+    pub sha256: Option<String>,
+    /// Their number.
+    pub size_bytes: Option<u64>,
+    /// Milliseconds per stage.
+    pub durations_ms: BTreeMap<&'static str, i64>,
+}
+
+/// Something a person must look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// A stable code.
+    pub code: String,
+    /// A sentence with the ids in it.
+    pub text: String,
+    /// Whether the run before did not know it yet: only then does it set exit 1.
+    pub is_new: bool,
+}
+
+impl Alert {
+    /// An alert.
+    pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { code: code.into(), text: text.into(), is_new: true }
+    }
+}
+
+/// The two sides of the night's promise: selected = delivered + undelivered + held + excluded + closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arithmetic {
+    /// Requests that were OPEN and due, or in an unfinished file of this date.
+    pub selected: u64,
+    /// Records of files that reached the house.
+    pub delivered: u64,
+    /// Records of files that did not, by state.
+    pub undelivered: BTreeMap<&'static str, u64>,
+    /// Held.
+    pub held: u64,
+    /// Excluded.
+    pub excluded: u64,
+    /// Closed without a record.
+    pub closed: u64,
+}
+
+impl Arithmetic {
+    /// Whether nothing was lost.
+    pub fn adds_up(&self) -> bool {
+        let undelivered: u64 = self.undelivered.values().sum();
+        self.selected == self.delivered + undelivered + self.held + self.excluded + self.closed
+    }
+}
+
+impl Report {
+    /// All verdicts together.
+    pub fn total(&self) -> Tally {
+        let mut total = self.unrouted.clone();
+        for agreement in &self.agreements {
+            total.absorb(&agreement.tally);
+        }
+        total
+    }
+
+    /// The arithmetic: the verdicts on one side, the items that the database holds on the other.
+    pub fn arithmetic(&self) -> Arithmetic {
+        let total = self.total();
+        let mut delivered = 0;
+        let mut undelivered: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let counted = |agreement: &&AgreementReport| agreement.outcome != Outcome::AlreadyDelivered;
+        for file in self.agreements.iter().filter(counted).flat_map(|agreement| &agreement.files) {
+            if matches!(file.state, FileState::Published | FileState::Settled) {
+                delivered += file.records;
+            } else if file.records > 0 {
+                *undelivered.entry(file.state.as_str()).or_default() += file.records;
+            }
+        }
+        let resumed: u64 = self.agreements.iter().filter(counted).map(|agreement| agreement.resumed_items).sum();
+        Arithmetic {
+            selected: total.selected + resumed,
+            delivered,
+            undelivered,
+            held: total.holding(),
+            excluded: total.excluding(),
+            closed: total.closing(),
+        }
+    }
+
+    /// 0 all settled, 1 something needs a person (mission.md).
+    pub fn exit_code(&self) -> i32 {
+        let finished = self
+            .agreements
+            .iter()
+            .all(|agreement| !matches!(agreement.outcome, Outcome::Stopped | Outcome::Unfinished));
+        let resumed = self.resumed.iter().all(|file| file.state == FileState::Settled);
+        i32::from(
+            !(finished && resumed && !self.alerts.iter().any(|alert| alert.is_new) && self.arithmetic().adds_up()),
+        )
+    }
+
+    /// The `--json` object (contracts.md).
+    pub fn to_json(&self) -> Value {
+        let total = self.total();
+        let sum = self.arithmetic();
+        json!({
+            "command": self.command,
+            "runId": self.run_id,
+            "kind": self.kind,
+            "businessDate": self.business_date.to_string(),
+            "cutOff": rfc3339(self.cut_off),
+            "startedAt": rfc3339(self.started_at),
+            "endedAt": rfc3339(self.ended_at),
+            "crypto": self.crypto,
+            "selected": sum.selected,
+            "delivered": sum.delivered,
+            "undelivered": { "byState": sum.undelivered },
+            "held": { "total": sum.held, "byReason": total.held },
+            "excluded": { "total": sum.excluded, "byReason": total.excluded },
+            "closed": sum.closed,
+            "warnings": total.warnings,
+            "addsUp": sum.adds_up(),
+            "agreements": self.agreements.iter().map(AgreementReport::to_json).collect::<Vec<_>>(),
+            "resumed": self.resumed.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+            "alerts": self.alerts.iter().map(|a| json!({ "code": a.code, "text": a.text })).collect::<Vec<_>>(),
+            "exitCode": self.exit_code(),
+        })
+    }
+}
+
+impl AgreementReport {
+    fn to_json(&self) -> Value {
+        json!({
+            "institution": self.institution,
+            "manufacturer": self.manufacturer,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "selected": self.tally.selected + self.resumed_items,
+            "held": self.tally.holding(),
+            "excluded": self.tally.excluding(),
+            "files": self.files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl FileReport {
+    /// One file as reports and `status` write it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "fileId": self.file_id,
+            "fileName": self.file_name,
+            "sequenceNumber": self.sequence_number,
+            "state": self.state,
+            "records": self.records,
+            "cards": self.cards,
+            "pinOnly": self.pin_only,
+            "byProductionEvent": self.by_production_event,
+            "sha256": self.sha256,
+            "sizeBytes": self.size_bytes,
+            "durationsMs": self.durations_ms,
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Run {} for {}, cut-off {}, card secrets by {}.",
+            self.run_id,
+            self.business_date,
+            rfc3339(self.cut_off),
+            self.crypto
+        )?;
+        for agreement in &self.agreements {
+            writeln!(f, "  {agreement}")?;
+            for file in &agreement.files {
+                writeln!(f, "    {file}")?;
+            }
+        }
+        for file in &self.resumed {
+            writeln!(f, "  of an earlier date: {file}")?;
+        }
+        writeln!(f, "{}", self.arithmetic())?;
+        let total = self.total();
+        for (what, counts) in [("held", &total.held), ("excluded", &total.excluded)] {
+            for (code, count) in counts {
+                writeln!(f, "  {what}: {code} {count}")?;
+            }
+        }
+        for (code, count) in &total.warnings {
+            writeln!(f, "  warning: {code} {count}")?;
+        }
+        for alert in &self.alerts {
+            writeln!(f, "ALERT {}: {}", alert.code, alert.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for AgreementReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {}: {}", self.institution, self.manufacturer, self.outcome)?;
+        if let Some(reason) = &self.reason {
+            write!(f, ", {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for FileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.file_name {
+            Some(name) => write!(f, "{name}")?,
+            None => write!(f, "file {} (number {})", self.file_id, self.sequence_number)?,
+        }
+        write!(f, ": {}, {} records", self.state, self.records)?;
+        if let (Some(sha256), Some(size_bytes)) = (&self.sha256, self.size_bytes) {
+            write!(f, ", {size_bytes} bytes, sha256 {sha256}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Arithmetic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} selected = {} delivered", self.selected, self.delivered)?;
+        for (state, count) in &self.undelivered {
+            write!(f, " + {count} {state}")?;
+        }
+        write!(f, " + {} held + {} excluded + {} closed", self.held, self.excluded, self.closed)?;
+        f.write_str(if self.adds_up() { ": adds up." } else { ": DOES NOT ADD UP." })
+    }
+}
+
+fn rfc3339(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}

@@ -1,0 +1,112 @@
+//! What is due, card by card: one statement per page, however many plastics and requests a card has.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Pool, Sqlite};
+
+use super::columns::{Columns, plastic_json, request_json};
+use super::statement::{Call, Statement, statement};
+use super::text_of;
+use crate::card::{CardId, InstitutionId};
+use crate::selection::Dossier;
+use crate::store::{Due, Route, StoreError};
+
+/// The statement for one kind of route. `$1` institution, `$2` T0, `$3` after which card, `$4` how many cards, `$5`
+/// JSON array of cards or NULL, `$6` and `$7` the route's.
+macro_rules! dossiers {
+    ($name:ident, $route:literal) => {
+        statement!(
+            $name = "SELECT due.card_id, c.version, cv.data, kv.version, kv.data, av.version, av.data,
+    (SELECT json_group_array(", plastic_json!(), " ORDER BY p.sequence_number) FROM plastic AS p
+      WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
+    (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id),
+    due.requests
+  FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), " ORDER BY r.number) AS requests
+          FROM production_request AS r CROSS JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
+         WHERE r.institution = $1 AND r.state IN ('OPEN', 'CLAIMED') AND r.state = 'OPEN' AND r.marked_at <= $2
+           AND r.card_id > $3 AND ($5 IS NULL OR r.card_id IN (SELECT value FROM json_each($5)))
+           AND ", $route, "
+         GROUP BY r.institution, r.card_id ORDER BY r.card_id LIMIT $4) AS due
+  CROSS JOIN card AS c ON c.institution = due.institution AND c.card_id = due.card_id
+  JOIN card_version AS cv
+    ON cv.institution = c.institution AND cv.card_id = c.card_id AND cv.version = c.version
+  JOIN customer AS k ON k.institution = c.institution AND k.customer_id = c.customer_id
+  JOIN customer_version AS kv
+    ON kv.institution = k.institution AND kv.customer_id = k.customer_id AND kv.version = k.version
+  JOIN account AS a ON a.institution = c.institution AND a.account_id = c.account_id
+  JOIN account_version AS av
+    ON av.institution = a.institution AND av.account_id = a.account_id AND av.version = a.version
+ ORDER BY due.card_id"
+        );
+    };
+}
+dossiers!(DOSSIERS_OF_MANUFACTURER, "(c.manufacturer = $6 OR (c.manufacturer IS NULL AND $7))");
+dossiers!(
+    DOSSIERS_ELSEWHERE,
+    "(c.manufacturer NOT IN (SELECT value FROM json_each($6)) OR (c.manufacturer IS NULL AND NOT $7))"
+);
+
+statement!(
+    DUE_INSTITUTIONS = "SELECT institution, COUNT(*) FROM production_request
+    WHERE state IN ('OPEN', 'CLAIMED') AND state = 'OPEN' AND marked_at <= $1 GROUP BY institution ORDER BY institution"
+);
+
+/// The call that reads one page of dossiers, and the statement it calls.
+pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Result<(Statement, Call), StoreError> {
+    let (statement, code, flag) = match &due.route {
+        Route::Manufacturer { code, is_default } => (DOSSIERS_OF_MANUFACTURER, code.to_string(), *is_default),
+        Route::Elsewhere { known, has_default } => (DOSSIERS_ELSEWHERE, text_of("manufacturers", known)?, *has_default),
+    };
+    let cards = if due.cards.is_empty() {
+        None
+    } else {
+        Some(text_of("cards", &due.cards.iter().map(|card| card.get()).collect::<Vec<_>>())?)
+    };
+    let call = statement.call().bind(due.institution.as_str()).bind(due.cut_off.timestamp_micros());
+    let call = call.bind(after.map_or(0, CardId::get)).bind(limit).bind(cards);
+    Ok((statement, call.bind(code).bind(flag)))
+}
+
+/// A row of [`page`].
+pub(super) fn dossier(institution: &InstitutionId, row: &SqliteRow) -> Result<Dossier, StoreError> {
+    let mut columns = Columns::of("dossier", row);
+    let card_id = columns.card_id()?;
+    Ok(Dossier {
+        institution: institution.clone(),
+        card_id,
+        card_version: columns.take()?,
+        card: columns.json()?,
+        customer_version: columns.take()?,
+        customer: columns.json()?,
+        account_version: columns.take()?,
+        account: columns.json()?,
+        plastics: columns.plastics(card_id)?,
+        pin_version: columns.take()?,
+        requests: columns.requests()?,
+    })
+}
+
+/// One page outside a claim.
+pub(super) async fn read(
+    readers: &Pool<Sqlite>,
+    due: &Due,
+    after: Option<CardId>,
+    limit: u32,
+) -> Result<Vec<Dossier>, StoreError> {
+    let (_, call) = page(due, after, limit)?;
+    let rows = call.rows(readers).await?;
+    rows.iter().map(|row| dossier(&due.institution, row)).collect()
+}
+
+/// Institutions with due requests.
+pub(super) async fn institutions(
+    readers: &Pool<Sqlite>,
+    cut_off_us: i64,
+) -> Result<Vec<(InstitutionId, u64)>, StoreError> {
+    let rows = DUE_INSTITUTIONS.call().bind(cut_off_us).rows(readers).await?;
+    rows.iter()
+        .map(|row| {
+            let mut columns = Columns::of("production_request", row);
+            Ok((columns.parse()?, columns.number()?))
+        })
+        .collect()
+}

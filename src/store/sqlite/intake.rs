@@ -1,0 +1,270 @@
+//! Orders written: one IMMEDIATE transaction per unit of work, every statement prepared once.
+//!
+//! Invariants: a version follows the newest one or nothing is written; a status is moved only from the one it was
+//! read with; what another institution owns is not seen.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::columns::Columns;
+use super::statement::Statement;
+use super::{COMMIT, events, guarded, intake_statements as sql, text_of};
+use crate::card::{
+    Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
+};
+use crate::selection::{ReasonCode, Request};
+use crate::store::{IdKind, IntakeWork, NewCard, StoreError, StoredAnswer, StoredCard};
+
+/// One transaction of intake; rolled back when dropped.
+pub(super) struct SqliteIntake {
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl SqliteIntake {
+    pub(super) fn new(transaction: Transaction<'static, Sqlite>) -> Self {
+        Self { transaction }
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// Appends a version of a customer or an account.
+    async fn put(&mut self, row: Versioned<'_>, data: &impl Serialize, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let Versioned { of, what, id, version, make, next, content } = row;
+        let statement = if version == 1 { make } else { next };
+        let call = statement.call().bind(of.as_str()).bind(id).bind(version);
+        let changed = call.run(self.connection()).await?;
+        guarded(changed, || format!("{what} {id} of {of}"), "its newest version is not the one before this")?;
+        let call = content.call().bind(of.as_str()).bind(id).bind(version);
+        call.bind(text_of(what, data)?).bind(at.timestamp_micros()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    /// A customer or an account with its newest version.
+    async fn newest<T: serde::de::DeserializeOwned>(
+        &mut self,
+        statement: Statement,
+        of: &InstitutionId,
+        id: i64,
+    ) -> Result<Option<(i64, T)>, StoreError> {
+        let row = statement.call().bind(of.as_str()).bind(id).row(self.connection()).await?;
+        let read = |row| {
+            let mut columns = Columns::of(statement.name, &row);
+            Ok((columns.take()?, columns.json()?))
+        };
+        row.map(read).transpose()
+    }
+}
+
+/// Which versioned row, and its statements.
+struct Versioned<'a> {
+    of: &'a InstitutionId,
+    what: &'static str,
+    id: i64,
+    version: i64,
+    make: Statement,
+    next: Statement,
+    content: Statement,
+}
+
+#[async_trait]
+impl IntakeWork for SqliteIntake {
+    async fn answer(&mut self, of: &InstitutionId, order_id: &str) -> Result<Option<StoredAnswer>, StoreError> {
+        let row = sql::ANSWER.call().bind(of.as_str()).bind(order_id).row(self.connection()).await?;
+        let read = |row| {
+            let mut columns = Columns::of("order_answer", &row);
+            Ok(StoredAnswer { content_mac: columns.take()?, answer: columns.take()? })
+        };
+        row.map(read).transpose()
+    }
+
+    async fn save_answer(
+        &mut self,
+        of: &InstitutionId,
+        order_id: &str,
+        answer: &StoredAnswer,
+    ) -> Result<(), StoreError> {
+        let call = sql::SAVE_ANSWER.call().bind(of.as_str()).bind(order_id);
+        call.bind(answer.content_mac.as_slice()).bind(answer.answer.as_str()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn next_id(&mut self, of: &InstitutionId, kind: IdKind) -> Result<i64, StoreError> {
+        loop {
+            let row = sql::NEXT_ID.call().bind(of.as_str()).bind(kind.as_str()).row(self.connection()).await?;
+            let row = row.ok_or_else(|| corrupt("id_counter", "it gave no number"))?;
+            let id: i64 = Columns::of("id_counter", &row).take()?;
+            let used = sql::last_used(kind).call().bind(of.as_str()).bind(id).row(self.connection()).await?;
+            let Some(used) = used else { return Ok(id) };
+            // The platform's own ids stand here: on behind all that follow each other, in one step.
+            let last: i64 = Columns::of(kind.as_str(), &used).take()?;
+            let call = sql::SET_LAST_ID.call().bind(of.as_str()).bind(kind.as_str()).bind(last);
+            guarded(call.run(self.connection()).await?, || "id_counter".to_owned(), "its row is gone")?;
+        }
+    }
+
+    async fn customer(&mut self, of: &InstitutionId, id: CustomerId) -> Result<Option<(i64, Customer)>, StoreError> {
+        self.newest(sql::CUSTOMER, of, id.get()).await
+    }
+
+    async fn put_customer(
+        &mut self,
+        of: &InstitutionId,
+        id: CustomerId,
+        version: i64,
+        customer: &Customer,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (make, next, content) = (sql::NEW_CUSTOMER, sql::NEXT_CUSTOMER, sql::CUSTOMER_VERSION);
+        let row = Versioned { of, what: "customer", id: id.get(), version, make, next, content };
+        self.put(row, customer, at).await
+    }
+
+    async fn account(&mut self, of: &InstitutionId, id: AccountId) -> Result<Option<(i64, Account)>, StoreError> {
+        self.newest(sql::ACCOUNT, of, id.get()).await
+    }
+
+    async fn put_account(
+        &mut self,
+        of: &InstitutionId,
+        id: AccountId,
+        version: i64,
+        account: &Account,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (make, next, content) = (sql::NEW_ACCOUNT, sql::NEXT_ACCOUNT, sql::ACCOUNT_VERSION);
+        let row = Versioned { of, what: "account", id: id.get(), version, make, next, content };
+        self.put(row, account, at).await
+    }
+
+    async fn card(&mut self, of: &InstitutionId, id: CardId) -> Result<Option<StoredCard>, StoreError> {
+        let row = sql::CARD.call().bind(of.as_str()).bind(id.get()).row(self.connection()).await?;
+        let read = |row| {
+            let mut columns = Columns::of("card", &row);
+            Ok(StoredCard { version: columns.take()?, card: columns.json()?, pan: columns.take()? })
+        };
+        row.map(read).transpose()
+    }
+
+    async fn pan_known(&mut self, pan_index: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(sql::PAN_KNOWN.call().bind(pan_index.as_slice()).row(self.connection()).await?.is_some())
+    }
+
+    async fn new_card(&mut self, of: &InstitutionId, new: &NewCard, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let call = sql::NEW_CARD.call().bind(of.as_str()).bind(new.card_id.get());
+        let call = call.bind(new.card.customer_id.get()).bind(new.card.account_id.get());
+        let call = call.bind(new.card.embossing.manufacturer.as_deref()).bind(new.pan.as_slice());
+        let call = call.bind(new.pan_index.as_slice()).bind(new.bin.as_str()).bind(new.last4.as_str());
+        call.run(self.connection()).await?;
+        let call = sql::CARD_VERSION.call().bind(of.as_str()).bind(new.card_id.get()).bind(1_i64);
+        call.bind(text_of("card", &new.card)?).bind(at.timestamp_micros()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn put_card(
+        &mut self,
+        of: &InstitutionId,
+        id: CardId,
+        version: i64,
+        card: &Card,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let call = sql::NEXT_CARD.call().bind(of.as_str()).bind(id.get()).bind(version);
+        let call = call.bind(card.customer_id.get()).bind(card.account_id.get());
+        let changed = call.bind(card.embossing.manufacturer.as_deref()).run(self.connection()).await?;
+        guarded(changed, || format!("card {id} of {of}"), "its newest version is not the one before this")?;
+        let call = sql::CARD_VERSION.call().bind(of.as_str()).bind(id.get()).bind(version);
+        call.bind(text_of("card", card)?).bind(at.timestamp_micros()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn plastics(&mut self, of: &InstitutionId, card: CardId) -> Result<Vec<Plastic>, StoreError> {
+        let rows = sql::PLASTICS.call().bind(of.as_str()).bind(card.get()).rows(self.connection()).await?;
+        rows.iter().map(plastic).collect()
+    }
+
+    async fn plastic(&mut self, of: &InstitutionId, id: PlasticId) -> Result<Option<Plastic>, StoreError> {
+        let row = sql::PLASTIC.call().bind(of.as_str()).bind(id.get()).row(self.connection()).await?;
+        row.as_ref().map(plastic).transpose()
+    }
+
+    async fn new_plastic(&mut self, of: &InstitutionId, new: &Plastic) -> Result<(), StoreError> {
+        let call = sql::NEW_PLASTIC.call().bind(of.as_str()).bind(new.plastic_id.get()).bind(new.card_id.get());
+        let call = call.bind(new.sequence_number).bind(new.event.as_str()).bind(new.status.as_str());
+        let call = call.bind(new.expiry.number()).bind(new.marked_at.map(|at| at.timestamp_micros()));
+        let call = call.bind(new.cvv_key.as_deref()).bind(new.cvv2_key.as_str());
+        call.bind(new.embossing_date.map(|date| date.to_string())).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn move_plastic(
+        &mut self,
+        of: &InstitutionId,
+        plastic: &Plastic,
+        to: PlasticStatus,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let call = sql::MOVE_PLASTIC.call().bind(of.as_str()).bind(plastic.plastic_id.get());
+        let changed = call.bind(plastic.status.as_str()).bind(to.as_str()).run(self.connection()).await?;
+        let name = || format!("plastic {} of {of}", plastic.plastic_id);
+        guarded(changed, name, &format!("it is no longer {}", plastic.status))?;
+        let data = json!({
+            "plasticId": plastic.plastic_id, "cardId": plastic.card_id,
+            "from": plastic.status, "to": to,
+        });
+        events::write(self.connection(), at, "plastic.moved", Some(of), &data).await
+    }
+
+    async fn new_request(&mut self, of: &InstitutionId, card: CardId, request: &Request) -> Result<(), StoreError> {
+        let call = sql::NEW_REQUEST.call().bind(request.record_uid.to_string()).bind(of.as_str()).bind(card.get());
+        let call = call.bind(request.plastic_id.get()).bind(request.event.as_str());
+        call.bind(request.reproduction).bind(request.marked_at.timestamp_micros()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn live_requests(&mut self, of: &InstitutionId, card: CardId) -> Result<Vec<(Request, bool)>, StoreError> {
+        let rows = sql::LIVE_REQUESTS.call().bind(of.as_str()).bind(card.get()).rows(self.connection()).await?;
+        let mut live = Vec::new();
+        for row in &rows {
+            let mut columns = Columns::of("production_request", row);
+            let requests = columns.requests()?;
+            let claimed = columns.take::<&str>()? == "CLAIMED";
+            live.extend(requests.into_iter().map(|request| (request, claimed)));
+        }
+        Ok(live)
+    }
+
+    async fn close_request(
+        &mut self,
+        of: &InstitutionId,
+        request: RecordUid,
+        code: ReasonCode,
+    ) -> Result<(), StoreError> {
+        let call = sql::CLOSE_REQUEST.call().bind(of.as_str()).bind(request.to_string()).bind(code.as_str());
+        let changed = call.run(self.connection()).await?;
+        guarded(changed, || format!("production_request {request}"), "it is no longer OPEN")
+    }
+
+    async fn newest_pin(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<i64>, StoreError> {
+        let row = sql::NEWEST_PIN.call().bind(of.as_str()).bind(card.get()).row(self.connection()).await?;
+        row.map_or(Ok(None), |row| Columns::of("pin", &row).take())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.transaction.commit().await.map_err(|error| COMMIT.failed(error))
+    }
+}
+
+fn plastic(row: &sqlx::sqlite::SqliteRow) -> Result<Plastic, StoreError> {
+    let mut columns = Columns::of("plastic", row);
+    let card_id = columns.card_id()?;
+    columns.plastic(card_id)
+}
+
+fn corrupt(what: &str, reason: &str) -> StoreError {
+    StoreError::Corrupt { what: what.to_owned(), reason: reason.to_owned() }
+}

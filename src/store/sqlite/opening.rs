@@ -1,0 +1,168 @@
+//! Opening the file: who may read it, how durable it is, whether its tables are ours.
+//!
+//! Invariants: what durability rests on (`night.md` 3) is read back from the open connection and refused where it
+//! differs; the file is made with mode 0600, and SQLite gives its journal the same.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Pool, Row, Sqlite, Transaction};
+
+use super::statement::statement;
+use crate::ambient::Random;
+use crate::store::StoreError;
+
+/// The schema this program reads and writes.
+const SCHEMA_VERSION: i64 = 1;
+const SCHEMA: &str = include_str!("../../../schemas/sql/sqlite.sql");
+
+/// Readers at once beside the one writer.
+const READERS: u32 = 4;
+/// Rows the driver's thread may be ahead of us, so that both processors work.
+const ROWS_AHEAD: usize = 256;
+
+statement!(TABLES = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'");
+statement!(HAS_META = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'");
+statement!(SCHEMA_FOUND = "SELECT schema_version FROM meta WHERE one = 1");
+statement!(NEW_META = "INSERT INTO meta (one, schema_version, database_id, epoch) VALUES (1, $1, $2, 0)");
+
+/// The writer and the readers of one database file.
+pub(super) struct Pools {
+    pub(super) writer: Pool<Sqlite>,
+    pub(super) readers: Pool<Sqlite>,
+}
+
+/// Opens `path`; with `create`, makes file and tables where there are none.
+pub(super) async fn open(
+    path: &Path,
+    busy_timeout: Duration,
+    random: &Random,
+    create: bool,
+) -> Result<Pools, StoreError> {
+    if create {
+        make_file(path)?;
+    } else if !path.is_file() {
+        return Err(unavailable(path, "there is no such file; emboss init makes one"));
+    }
+    let options = options(path, busy_timeout);
+    let writer = connect(path, options.clone(), 1, busy_timeout).await?;
+    prepare(path, &writer, random).await?;
+    let readers = connect(path, options.read_only(true), READERS, busy_timeout).await?;
+    Ok(Pools { writer, readers })
+}
+
+fn make_file(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(unavailable(path, &error.to_string())),
+    }
+}
+
+fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(busy_timeout)
+        .foreign_keys(true)
+        .page_size(8192)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", "4000")
+        .row_buffer_size(ROWS_AHEAD)
+        .statement_cache_capacity(200)
+}
+
+async fn connect(
+    path: &Path,
+    options: SqliteConnectOptions,
+    connections: u32,
+    busy_timeout: Duration,
+) -> Result<Pool<Sqlite>, StoreError> {
+    PoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(busy_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(|error| unavailable(path, &error.to_string()))
+}
+
+async fn prepare(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Result<(), StoreError> {
+    let refuse = |error: sqlx::Error| unavailable(path, &error.to_string());
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(refuse)?;
+    if count(&mut transaction, TABLES.sql).await.map_err(refuse)? == 0 {
+        make_tables(&mut transaction, random).await?;
+    }
+    check_schema(&mut transaction).await?;
+    transaction.commit().await.map_err(refuse)?;
+    let mut connection = writer.acquire().await.map_err(refuse)?;
+    read_back(path, &mut connection).await
+}
+
+async fn make_tables(transaction: &mut Transaction<'static, Sqlite>, random: &Random) -> Result<(), StoreError> {
+    let made = sqlx::raw_sql(SCHEMA).execute(&mut **transaction).await;
+    made.map_err(|source| StoreError::Statement { statement: "schemas/sql/sqlite.sql", source })?;
+    NEW_META.call().bind(SCHEMA_VERSION).bind(random.uuid().to_string()).run(&mut **transaction).await?;
+    Ok(())
+}
+
+async fn check_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let ours = count(connection, HAS_META.sql).await.map_err(|error| HAS_META.failed(error))?;
+    if ours == 0 {
+        return Err(StoreError::Schema { found: "of another program".to_owned(), needed: SCHEMA_VERSION });
+    }
+    let found = count(connection, SCHEMA_FOUND.sql).await.map_err(|error| SCHEMA_FOUND.failed(error))?;
+    if found != SCHEMA_VERSION {
+        return Err(StoreError::Schema { found: found.to_string(), needed: SCHEMA_VERSION });
+    }
+    Ok(())
+}
+
+/// Asks the connection what it really does: some builds and some file systems ignore a PRAGMA without a word.
+async fn read_back(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    for (pragma, wanted) in [("PRAGMA journal_mode", "wal"), ("PRAGMA synchronous", "2"), ("PRAGMA foreign_keys", "1")]
+    {
+        let row = sqlx::query(pragma).fetch_one(&mut *connection).await;
+        let row = row.map_err(|error| unavailable(path, &error.to_string()))?;
+        let found = row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|number| number.to_string()));
+        let found = found.map_err(|error| unavailable(path, &error.to_string()))?;
+        if found != wanted {
+            return Err(unavailable(path, &format!("{pragma} is {found}, a night needs {wanted}")));
+        }
+    }
+    Ok(())
+}
+
+async fn count(connection: &mut SqliteConnection, sql: &'static str) -> Result<i64, sqlx::Error> {
+    sqlx::query(sql).fetch_one(connection).await?.try_get(0)
+}
+
+fn unavailable(path: &Path, reason: &str) -> StoreError {
+    StoreError::Unavailable { database: format!("sqlite:{}", path.display()), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_cannot_keep_a_write_ahead_log_is_refused() {
+        let options = SqliteConnectOptions::new().in_memory(true).synchronous(SqliteSynchronous::Full);
+        let pool: Pool<Sqlite> = PoolOptions::new().connect_with(options).await.unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        let refusal = read_back(Path::new("night.db"), &mut connection).await.unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "the database sqlite:night.db cannot be used: PRAGMA journal_mode is memory, a night needs wal"
+        );
+    }
+}
