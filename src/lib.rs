@@ -14,6 +14,7 @@ pub mod ambient;
 pub mod card;
 pub mod delivery;
 pub mod document;
+pub mod order;
 pub mod plan;
 pub mod report;
 pub mod seal;
