@@ -12,11 +12,13 @@
 pub mod agreement;
 pub mod ambient;
 pub mod card;
+pub mod config;
 pub mod delivery;
 pub mod document;
 pub mod order;
 pub mod plan;
 pub mod report;
+pub mod schedule;
 pub mod seal;
 pub mod selection;
 pub mod settlement;
