@@ -12,9 +12,12 @@
 pub mod agreement;
 pub mod ambient;
 pub mod card;
+pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod document;
+pub mod intake;
+pub mod night;
 pub mod order;
 pub mod plan;
 pub mod report;
@@ -24,4 +27,5 @@ pub mod selection;
 pub mod settlement;
 pub mod spool;
 pub mod store;
+pub mod trial;
 pub mod vault;

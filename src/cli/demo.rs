@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufReader, Cursor};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,19 +11,18 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::errors::chain;
-use super::open::{open_night, opened_document};
+use super::open::open_night;
 use super::output::Output;
 use crate::ambient::{Clock, FixedClock, Random};
 use crate::card::PlasticId;
 use crate::config::Config;
-use crate::document::{self, Record};
+use crate::document::{self, Header, Record};
 use crate::intake::ImportSummary;
 use crate::night::{Night, RunOrder, Silent};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::schedule;
-use crate::seal::OpeningKey;
-use crate::settlement::RunKind;
+use crate::seal::{self, OpeningKey};
 use crate::store::PlasticRow;
 use crate::trial::{self, Installation, demo};
 
@@ -66,7 +65,7 @@ async fn night(folder: &Path) -> Result<Told, Failure> {
     let config = Arc::new(config);
     let night = open_night(&config, true, clock, random, Arc::new(Silent)).await?;
     let (summary, refused) = import(&night, &config).await?;
-    let order = order(RunKind::Night);
+    let order = RunOrder::night("demo", demo::BUSINESS_DATE, schedule::cut_off(demo::BUSINESS_DATE), "the demo");
     let plan = night.plan(&order).await?;
     let before = night.store.plastics(None, u32::MAX).await?;
     let report = night.run(&order).await?;
@@ -94,19 +93,6 @@ async fn import(night: &Night, config: &Config) -> Result<(ImportSummary, Vec<St
     Ok((summary, refused))
 }
 
-fn order(kind: RunKind) -> RunOrder {
-    RunOrder {
-        command: "demo",
-        kind,
-        business_date: demo::BUSINESS_DATE,
-        cut_off: schedule::cut_off(demo::BUSINESS_DATE),
-        institutions: Vec::new(),
-        manufacturers: Vec::new(),
-        cards: Vec::new(),
-        holder: "the demo".to_owned(),
-    }
-}
-
 /// Opens what was delivered, as the house would, and takes out one record.
 fn shown_record(installation: &Installation, config: &Config, report: &Report) -> Result<Option<Record>, Failure> {
     let Some(name) = delivered(report) else { return Ok(None) };
@@ -116,15 +102,15 @@ fn shown_record(installation: &Installation, config: &Config, report: &Report) -
     let key = OpeningKey::load(&key, None).map_err(|error| failure(chain(&error)))?;
     let signer = fs::read(installation.signer_certificate()).map_err(|error| failure(error.to_string()))?;
     let sealed = File::open(&path).map_err(|error| failure(error.to_string()))?;
-    let mut opened = opened_document(sealed, &key, &signer, demo::start()).map_err(&failure)?;
+    let opened = seal::open(sealed, &key, &signer, demo::start()).map_err(|error| failure(chain(&error)))?;
     let format = config.agreements[0].format;
     let mut shown = None;
-    let mut keep = |record: Record| {
+    let mut keep = |_: &Header, record: Record| {
         if record.card_id.to_string() == demo::SHOWN_CARD {
             shown = Some(record);
         }
     };
-    document::read(BufReader::new(&mut opened as &mut dyn Read), format, &mut keep)
+    document::read(BufReader::new(opened), format, &mut keep)
         .map_err(|error| failure(chain(&error)))?;
     Ok(shown)
 }

@@ -22,7 +22,7 @@ pub(super) struct ImportArguments {
 }
 
 pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output).await?;
+    let opened = home.open(output, true).await?;
     let importer = importer(&opened)?;
     let bar = progress(home.surroundings.terminal);
     let mut total = ImportSummary::default();

@@ -25,7 +25,7 @@ pub(super) async fn init(arguments: &InitArguments, output: &Output) -> Result<u
     let installation = trial::lay_out(&arguments.folder, &Random::system(), clock.now())
         .map_err(|error| Failure::configuration(chain(&error)))?;
     let config = Config::load(&installation.config(), None).map_err(|error| Failure::configuration(chain(&error)))?;
-    adapters::open_store(&config, clock).await?;
+    adapters::open_store(&config, true, clock, Arc::new(Random::system())).await?;
     let config = installation.config().display().to_string();
     output.say(format!(
         "Made {config} with test keys, an empty database and the folder out/ as destination.\n\

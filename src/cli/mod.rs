@@ -114,7 +114,7 @@ async fn dispatch(
         Command::Run(run) => run::run(run, &home, output).await,
         Command::Schedule => schedule::schedule(&home, output).await,
         Command::Status(status) => status::status(status, &home, output).await,
-        Command::Inspect(inspect) => inspect::inspect(inspect, &home, output),
+        Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
         Command::Check => check::check(&home, output).await,
     }
 }

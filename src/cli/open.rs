@@ -45,14 +45,14 @@ impl Home<'_> {
             .map_err(|error| Failure::configuration(explain(&path, &error)))
     }
 
-    /// Opens everything a night needs.
-    pub(super) async fn open(&self, output: &Output) -> Result<Opened, Failure> {
+    /// Opens everything a night needs; `create`: makes the database where there is none.
+    pub(super) async fn open(&self, output: &Output, create: bool) -> Result<Opened, Failure> {
         let config = Arc::new(self.config()?);
         logging::start(&config.log);
         let observer: Arc<dyn Observer> =
             if self.surroundings.terminal && !output.is_json() { Arc::new(Bar::new()) } else { Arc::new(Silent) };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let night = open_night(&config, clock, Arc::new(Random::system()), observer).await?;
+        let night = open_night(&config, create, clock, Arc::new(Random::system()), observer).await?;
         Ok(Opened { config, night, holder: self.surroundings.holder.clone() })
     }
 }
@@ -68,11 +68,12 @@ fn explain(path: &Path, error: &ConfigError) -> String {
 /// [`Failure`] with exit code 2 where configuration or shared keys are at fault, 3 where the database is.
 pub async fn open_night(
     config: &Arc<Config>,
+    create: bool,
     clock: Arc<dyn Clock>,
     random: Arc<Random>,
     observer: Arc<dyn Observer>,
 ) -> Result<Night, Failure> {
-    let store = adapters::open_store(config, Arc::clone(&clock)).await?;
+    let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random)).await?;
     let vault = open_vault(config, Arc::clone(&random))?;
     let spool = open_spool(config, &store, &random).await?;
     let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement)).collect();

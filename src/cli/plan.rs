@@ -5,21 +5,15 @@ use super::output::Output;
 use super::{Failure, PlanArguments};
 use crate::night::RunOrder;
 use crate::schedule;
-use crate::settlement::RunKind;
 
 pub(super) async fn plan(arguments: &PlanArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output).await?;
+    let opened = home.open(output, false).await?;
     let now = opened.night.store.now().await?;
     let date = arguments.date.unwrap_or_else(|| schedule::next_date(now));
     let order = RunOrder {
-        command: "plan",
-        kind: RunKind::Night,
-        business_date: date,
-        cut_off: schedule::cut_off(date),
         institutions: arguments.filters.institution.clone(),
         manufacturers: arguments.filters.manufacturer.clone(),
-        cards: Vec::new(),
-        holder: opened.holder.clone(),
+        ..RunOrder::night("plan", date, schedule::cut_off(date), &opened.holder)
     };
     let plan = opened.night.plan(&order).await?;
     output.say(&plan);

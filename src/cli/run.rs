@@ -13,8 +13,7 @@ use super::{Failure, Filters};
 use crate::card::CardId;
 use crate::night::RunOrder;
 use crate::report::Report;
-use crate::schedule::{self, Wait};
-use crate::settlement::RunKind;
+use crate::schedule::{self, Start};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
@@ -32,7 +31,7 @@ pub(super) struct RunArguments {
 }
 
 pub(super) async fn run(arguments: &RunArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output).await?;
+    let opened = home.open(output, false).await?;
     stop_on_signal(&opened.night.stop);
     let now = opened.night.store.now().await?;
     let order = order(arguments, &opened, now).await?;
@@ -48,31 +47,27 @@ pub(super) fn tell(report: &Report, output: Output) -> u8 {
 }
 
 async fn order(arguments: &RunArguments, opened: &Opened, now: DateTime<Utc>) -> Result<RunOrder, Failure> {
-    let (kind, business_date, cut_off) = if arguments.now {
-        (RunKind::OnDemand, now.date_naive(), now)
+    let order = if arguments.now {
+        RunOrder::on_demand("run", now, &opened.holder)
     } else {
         let date = arguments.date.unwrap_or_else(|| schedule::due_date(now));
         wait_for(date, now, &opened.night.stop).await?;
-        (RunKind::Night, date, schedule::cut_off(date))
+        RunOrder::night("run", date, schedule::cut_off(date), &opened.holder)
     };
     Ok(RunOrder {
-        command: "run",
-        kind,
-        business_date,
-        cut_off,
         institutions: arguments.filters.institution.clone(),
         manufacturers: arguments.filters.manufacturer.clone(),
         cards: arguments.card.clone(),
-        holder: opened.holder.clone(),
+        ..order
     })
 }
 
 /// A run started up to five minutes before its 03:00Z waits for it; earlier it is refused (fault 24).
 async fn wait_for(date: NaiveDate, now: DateTime<Utc>, stop: &AtomicBool) -> Result<(), Failure> {
-    match schedule::wait_for(date, now) {
-        Wait::Due => Ok(()),
-        Wait::For(pause) => rest(pause, stop).await,
-        Wait::NotDue => Err(Failure::environment(format!(
+    match schedule::start(now, date) {
+        Start::Now => Ok(()),
+        Start::Wait(pause) => rest(pause.to_std().unwrap_or_default(), stop).await,
+        Start::NotDue => Err(Failure::environment(format!(
             "the night of {date} begins at {}; it is not due yet. Nothing was done: run it then, or use --now",
             schedule::cut_off(date).to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
         ))),

@@ -10,9 +10,7 @@ use super::output::Output;
 use crate::night::{RunOrder, file_report};
 use crate::plan::{FindingLine, Plan};
 use crate::report::FileReport;
-use crate::schedule;
 use crate::selection::Standing;
-use crate::settlement::RunKind;
 use crate::store::{NightKey, RunRow};
 
 /// Runs and files shown without a date.
@@ -26,7 +24,7 @@ pub(super) struct StatusArguments {
 }
 
 pub(super) async fn status(arguments: &StatusArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output).await?;
+    let opened = home.open(output, false).await?;
     let runs = runs(&opened, arguments.date).await?;
     let files = files(&opened, arguments.date).await?;
     let plan = opened.night.plan(&as_of_now(&opened).await?).await?;
@@ -60,16 +58,7 @@ async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<FileRepor
 /// What is held is recomputed, never remembered (R54): the verdicts on everything marked until now.
 async fn as_of_now(opened: &Opened) -> Result<RunOrder, Failure> {
     let now = opened.night.store.now().await?;
-    Ok(RunOrder {
-        command: "status",
-        kind: RunKind::OnDemand,
-        business_date: schedule::due_date(now),
-        cut_off: now,
-        institutions: Vec::new(),
-        manufacturers: Vec::new(),
-        cards: Vec::new(),
-        holder: opened.holder.clone(),
-    })
+    Ok(RunOrder::on_demand("status", now, &opened.holder))
 }
 
 fn show(output: Output, runs: &[RunRow], files: &[FileReport], plan: &Plan) {

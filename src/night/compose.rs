@@ -22,7 +22,7 @@ use crate::report::Alert;
 use crate::seal::Sealer;
 use crate::selection::{ReasonCode, Tally};
 use crate::settlement::FileEvent;
-use crate::spool::{JournalLine, SealedFile};
+use crate::spool::{JournalEntry, JournalLine, SealedFile};
 use crate::store::{FileChange, FileRow, PinnedItem};
 use crate::vault::Wrapped;
 
@@ -85,7 +85,7 @@ impl Night {
         sealed: &SealedFile,
         trailer: &Trailer,
     ) -> Result<FileRow, Trouble> {
-        self.spool.note(&JournalLine::sealed(file, run.epoch))?;
+        self.spool.note(&journal_line(file, JournalEntry::Sealed { epoch: run.epoch }))?;
         let change = FileChange::Seal {
             file_name: format!("{}.pgp", header.file_name),
             sha256: sealed.sha256().to_owned(),
@@ -102,28 +102,18 @@ impl Night {
     /// Everything the header says, fixed before the first record is written.
     async fn header(&self, terms: &Terms, file: &FileRow) -> Result<Header, Trouble> {
         let counts = self.store.item_counts(file.file_id).await?;
-        let name = FileName {
-            environment: self.settings.environment,
-            institution: terms.institution.id.clone(),
-            manufacturer: terms.manufacturer.code.clone(),
-            cut_off: file.cut_off,
-            sequence_number: file.sequence_number,
-            records: counts.records,
-            version: file.version,
-            format: file.format,
-        };
         let mut pin_keys = Vec::new();
         if counts.with_pin > 0 {
             for key_id in &terms.manufacturer.pin_keys {
                 pin_keys.push(self.pin_key(key_id)?);
             }
         }
-        Ok(Header {
+        let mut header = Header {
             format: file.format,
             version: file.version,
             environment: self.settings.environment,
             file_id: file.file_id,
-            file_name: name.to_string(),
+            file_name: String::new(),
             sequence_number: file.sequence_number,
             previous_file_id: file.previous_file_id,
             file_type: file.file_type,
@@ -135,7 +125,9 @@ impl Night {
             manufacturer: terms.manufacturer.code.clone(),
             pin_keys,
             number_of_records: counts.records,
-        })
+        };
+        header.file_name = FileName::of(&header).to_string();
+        Ok(header)
     }
 
     fn pin_key(&self, key_id: &str) -> Result<PinKeyRef, Trouble> {
@@ -143,7 +135,7 @@ impl Night {
             code: ReasonCode::KeyUnusable,
             detail: format!("zone PIN key {key_id} is not in the vault"),
         })?;
-        Ok(PinKeyRef { key_id: key_id.to_owned(), algorithm: key.algorithm.to_string(), kcv: key.kcv.clone() })
+        Ok(PinKeyRef { key_id: key_id.to_owned(), algorithm: key.algorithm.to_string(), kcv: key.shown_kcv().to_owned() })
     }
 
     async fn compose(
@@ -292,6 +284,17 @@ impl Write for Buffer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A line of the spool's journal, written before the transition it names.
+pub(super) fn journal_line(file: &FileRow, entry: JournalEntry) -> JournalLine {
+    JournalLine {
+        file_id: file.file_id,
+        institution: file.institution.clone(),
+        manufacturer: file.manufacturer.clone(),
+        sequence_number: file.sequence_number,
+        entry,
     }
 }
 

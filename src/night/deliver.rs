@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use super::compose::journal_line;
 use super::error::Trouble;
 use super::observe::Stage;
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
 use crate::delivery::{self, DeliveryError, FinalName, Outcome, Remote, RenameOrder, RetryClass};
 use crate::settlement::{FileEvent, FileState};
-use crate::spool::{JournalLine, SealedFile};
+use crate::spool::{JournalEntry, SealedFile};
 use crate::store::{FileChange, FileRow};
 
 use super::outbound::Patience;
@@ -150,7 +151,7 @@ impl Night {
             let why = format!("{} was there before our first rename", order.final_name);
             return self.doubt(run, file, why).await;
         }
-        self.spool.note(&JournalLine::rename(file, n))?;
+        self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
         let change = FileChange::Rename { rename_attempt: n };
         *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
         let order = RenameOrder { same_identity: file.identity.as_deref() == Some(&identity.to_string()), ..order };
@@ -173,7 +174,7 @@ impl Night {
         match outcome {
             Outcome::Published { how } => {
                 tracing::info!(file_id = %file.file_id, "published: {how}");
-                self.spool.note(&JournalLine::published(file))?;
+                self.spool.note(&journal_line(file, JournalEntry::Published))?;
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
                 Ok(Renamed::Published)

@@ -31,6 +31,7 @@ use crate::spool::Spool;
 use crate::store::{FileRow, NightKey, RunRow, Store};
 use crate::vault::Vault;
 
+pub use agreement::file_report;
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
@@ -99,6 +100,25 @@ pub struct RunOrder {
 }
 
 impl RunOrder {
+    /// The whole night of a date.
+    pub fn night(command: &'static str, business_date: NaiveDate, cut_off: DateTime<Utc>, holder: &str) -> Self {
+        Self {
+            command,
+            kind: RunKind::Night,
+            business_date,
+            cut_off,
+            institutions: Vec::new(),
+            manufacturers: Vec::new(),
+            cards: Vec::new(),
+            holder: holder.to_owned(),
+        }
+    }
+
+    /// Everything marked until `now`, on demand.
+    pub fn on_demand(command: &'static str, now: DateTime<Utc>, holder: &str) -> Self {
+        Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
+    }
+
     /// Whether the filters let an agreement through.
     fn admits(&self, institution: &InstitutionId, manufacturer: &ManufacturerCode) -> bool {
         (self.institutions.is_empty() || self.institutions.contains(institution))

@@ -3,17 +3,19 @@
 //! Everything is read from what the claim pinned, never from the newest version (R120), so composing again gives the
 //! same bytes. Secrets stay in their types on the way into the document writer.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
 use super::error::Trouble;
 use crate::agreement::{Cvv2Expiry, FileVersion, Product, Terms};
 use crate::card::stripe_name::{StripeName, stripe_name};
-use crate::card::{Cvv, Pan, PinBlock, ProductionEvent};
-use crate::document::{ChipData, DeliveryBlock, PinMailerBlock, Record, RecordType};
+use crate::card::{Cvv, Pan, PinBlock, ProductionEvent, Track};
+use crate::document::{ChipData, DeliveryBlock, EmbossingLines, PinMailerBlock, Record, RecordType};
 use crate::selection::{self, ReasonCode};
 use crate::store::PinnedItem;
-use crate::vault::tracks::{Discretionary, chip_track2, discretionary, track1, track2};
+use crate::vault::tracks::{self, Marks, TrackError};
 use crate::vault::{CryptoError, CvvSpec, Owner, PvvSpec, StoredPin, Vault, Wrapped};
 
 /// What makes records for one file.
@@ -40,6 +42,30 @@ impl From<CryptoError> for Fallout {
             CryptoError::Card(detail) => Self::Card(ReasonCode::CryptoUnavailable, detail),
             CryptoError::Configuration(detail) | CryptoError::Transient(detail) => Self::Stop(stopped(detail)),
         }
+    }
+}
+
+impl From<TrackError> for Fallout {
+    fn from(error: TrackError) -> Self {
+        Self::Card(ReasonCode::CryptoUnavailable, error.to_string())
+    }
+}
+
+/// What stripe and chip share.
+struct Codes<'a> {
+    name: &'a str,
+    service_code: &'a str,
+    pvki: Option<&'a str>,
+    pvv: Option<&'a Cvv>,
+}
+
+impl Codes<'_> {
+    /// Track 1, and the discretionary data of track 2, whose form differs between stripe and chip.
+    fn tracks(&self, record: &Record, track1: &str, track2: &str, cvv: &Cvv) -> Result<(Track, Track), TrackError> {
+        let marks = Marks { pvki: self.pvki, pvv: self.pvv, cvv: Some(cvv) };
+        let data1 = tracks::discretionary(track1, marks)?;
+        let track1 = tracks::track1(&record.pan, self.name, record.expiry, self.service_code, &data1)?;
+        Ok((track1, tracks::discretionary(track2, marks)?))
     }
 }
 
@@ -130,22 +156,21 @@ impl Personaliser<'_> {
         let card = &item.card;
         let delivery = selection::card_delivery(card, &item.customer, &item.account, self.terms, self.cut_off)
             .map_err(|reason| Fallout::Card(reason.code, reason.detail))?;
-        let layout_code = card.embossing.external_layout_code.as_deref();
-        record.external_layout_code = layout_code.map(str::to_owned);
+        let lines = selection::embossing_lines(card, self.terms);
+        record.external_layout_code = lines.external_layout_code.as_deref().map(str::to_owned);
+        let layout = self.terms.layout(lines.external_layout_code.as_deref());
         record.segment = card.segment;
         record.bulk_code = self.terms.agreement.bulk.get(&delivery.kind).cloned().filter(|_| self.is_v2());
-        record.carrier = self.terms.layout(layout_code).and_then(|layout| layout.carrier.clone()).filter(|_| self.is_v2());
-        if self.is_v2() {
-            record.additional_values.clone_from(&card.additional_values);
-        }
+        record.carrier = layout.and_then(|layout| layout.carrier.clone()).filter(|_| self.is_v2());
+        record.additional_values = selection::additional_values(card, self.terms);
         record.card_delivery = Some(DeliveryBlock {
             kind: delivery.kind,
-            recipient: Some(item.customer.name.clone()),
+            recipient: Some(selection::recipient(&item.customer)),
             address: delivery.address,
             address_source: self.in_v2(|| delivery.source),
             phone: item.customer.mobile_number.clone().filter(|_| self.is_v2() && self.terms.agreement.include_phone),
         });
-        record.embossing = Some(selection::embossing_lines(card, self.terms));
+        record.embossing = Some(self.embossing(lines));
         record.service_code.clone_from(&product.service_code);
         self.put_codes(record, product, item, pin).await?;
         if let (Some(chip), Some(pin)) = (&product.chip, pin) {
@@ -181,32 +206,37 @@ impl Personaliser<'_> {
             lines.additional_field1.as_deref(),
         )
         .map_err(|error| Fallout::Card(ReasonCode::NameMissing, error.to_string()))?;
-        let service_code = product.service_code.as_deref().unwrap_or_default();
-        let pvki = product.pin.as_ref().map(|pin| pin.pvki.as_str());
-        let pvv = pin.and_then(|pin| pin.pvv.as_ref());
-        let unfit = |error: crate::vault::tracks::TrackError| {
-            Fallout::Card(ReasonCode::CryptoUnavailable, error.to_string())
+        let codes = Codes {
+            name: &name,
+            service_code: product.service_code.as_deref().unwrap_or_default(),
+            pvki: product.pin.as_ref().map(|pin| pin.pvki.as_str()),
+            pvv: pin.and_then(|pin| pin.pvv.as_ref()),
         };
         if let Some(stripe) = &product.stripe {
-            let cvv = self.cvv1(&record.pan, item, service_code).await?;
-            let values = Discretionary { pvki, pvv, cvv: &cvv };
-            let data1 = discretionary(&stripe.track1, &values).map_err(unfit)?;
-            let data2 = discretionary(&stripe.track2, &values).map_err(unfit)?;
-            record.track1 = Some(track1(&record.pan, &name, plastic.expiry, service_code, &data1).map_err(unfit)?);
-            record.track2 = Some(track2(&record.pan, plastic.expiry, service_code, &data2).map_err(unfit)?);
+            let cvv = self.cvv1(&record.pan, item, codes.service_code).await?;
+            let (track1, data2) = codes.tracks(record, &stripe.track1, &stripe.track2, &cvv)?;
+            record.track1 = Some(track1);
+            record.track2 = Some(tracks::track2(&record.pan, plastic.expiry, codes.service_code, &data2)?);
         }
         if let Some(chip) = &product.chip {
             let icvv = self.cvv1(&record.pan, item, "999").await?;
-            let values = Discretionary { pvki, pvv, cvv: &icvv };
-            let data1 = discretionary(&chip.track1, &values).map_err(unfit)?;
-            let data2 = discretionary(&chip.track2, &values).map_err(unfit)?;
-            record.chip = Some(ChipData {
-                track1: track1(&record.pan, &name, plastic.expiry, service_code, &data1).map_err(unfit)?,
-                track2: chip_track2(&record.pan, plastic.expiry, service_code, &data2).map_err(unfit)?,
-                name,
-            });
+            let (track1, data2) = codes.tracks(record, &chip.track1, &chip.track2, &icvv)?;
+            let track2 = tracks::chip_track2(&record.pan, plastic.expiry, codes.service_code, &data2)?;
+            record.chip = Some(ChipData { track1, track2, name });
         }
         Ok(())
+    }
+
+    fn embossing(&self, lines: selection::Lines<'_>) -> EmbossingLines {
+        EmbossingLines {
+            name_line: lines.name_line(),
+            first_name: lines.first_name.map(Cow::into_owned),
+            last_name: lines.last_name.map(Cow::into_owned),
+            additional_embossing_name: lines.additional_embossing_name.map(Cow::into_owned),
+            company_name: lines.company_name.map(Cow::into_owned),
+            additional_fields: lines.additional_fields.map(|line| line.map(Cow::into_owned)),
+            character_set: self.terms.agreement.character_set,
+        }
     }
 
     async fn cvv1(&self, pan: &Pan, item: &PinnedItem, service_code: &str) -> Result<Cvv, Fallout> {
@@ -257,10 +287,11 @@ impl Personaliser<'_> {
 
     fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {
         let delivery = selection::pin_delivery(&item.card, &item.customer, &item.account, self.terms, self.cut_off)
-            .map_err(|reason| Fallout::Card(reason.code, reason.detail))?;
+            .map_err(|reason| Fallout::Card(reason.code, reason.detail))?
+            .ok_or_else(|| Fallout::Card(ReasonCode::NothingToPrint, "the PIN is delivered electronically".to_owned()))?;
         Ok(PinMailerBlock {
             delivery_type: delivery.kind,
-            recipient: Some(item.customer.name.clone()),
+            recipient: Some(selection::recipient(&item.customer)),
             address: delivery.address,
             address_source: self.in_v2(|| delivery.source),
             pin_block: pin.block.clone(),

@@ -55,6 +55,11 @@ impl Installation {
         self.folder.join("keys/factory-x.key")
     }
 
+    /// Our certificate, which the house checks signatures against.
+    pub fn signer_certificate(&self) -> PathBuf {
+        self.folder.join("keys/signer.asc")
+    }
+
     /// Where files are delivered.
     pub fn delivered(&self) -> PathBuf {
         self.folder.join("out")

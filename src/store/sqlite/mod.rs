@@ -163,7 +163,7 @@ impl Store for SqliteStore {
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError> {
         todo!()
     }
-    async fn item_count(&self, file_id: FileId) -> Result<u64, StoreError> {
+    async fn item_counts(&self, file_id: FileId) -> Result<super::ItemCounts, StoreError> {
         todo!()
     }
     async fn advance(
