@@ -1,4 +1,4 @@
-//! The character sets that may be put on a card [S2], the letter sets of printers, and normalisation.
+//! The character sets that may be put on a card (S2), the letter sets of printers, and normalisation.
 //!
 //! Invariants: the tables are those of S2 and of nothing else, because the copies in S0 and S1 are damaged (trap T1);
 //! every look-up is a handful of comparisons, since a night asks for each character of each line; positions count

@@ -1,6 +1,6 @@
 //! Countries of addresses and nationalities.
 //!
-//! ISO 3166-1 alpha-3 as it stands, and the two codes beside it that the card API lets pass [S3]: QZZ (UNMIK in
+//! ISO 3166-1 alpha-3 as it stands, and the two codes beside it that the card API lets pass (S3): QZZ (UNMIK in
 //! Kosovo) and ROM (Romania, whose ISO code is ROU).
 
 /// Every code, sorted so that a look-up is a binary search.

@@ -1,4 +1,4 @@
-//! Language and country of a customer, from the closed list of the card API [S3].
+//! Language and country of a customer, from the closed list of the card API (S3).
 
 /// Every locale, sorted so that a look-up is a binary search.
 const LOCALES: [&str; 140] = [

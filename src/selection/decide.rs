@@ -21,9 +21,12 @@
 //! | 13 | R30 waits for the PIN | Hold HELD_PIN_WAIT |
 //! | 14 | R27 electronic PIN, ROPIN only | Close NOTHING_TO_PRINT |
 //! | 15 | R26, R36 no PIN on record | Hold PIN_NOT_AVAILABLE |
-//! | 16 | layout, R92, R98, R90, R91, R93, R99 | Hold LAYOUT_UNKNOWN, NAME_MISSING, NAME_TOO_LONG, FIELD_TOO_LONG, CHARSET, ADDITIONAL_VALUE_INVALID |
-//! | 17 | R80-R88 | Hold ADDRESS_MISSING, ADDRESS_INCOMPLETE, ADDRESS_TOO_LONG, ADDRESS_CHARSET |
-//! | 18 | R28 the card's letter goes tonight, ROPIN only | Hold WAITING_FOR_CARD_FILE |
+//! | 16 | layout, R92, R90 | Hold LAYOUT_UNKNOWN, NAME_MISSING, NAME_TOO_LONG |
+//! | 17 | R91, R93 line by line | Hold FIELD_TOO_LONG, CHARSET |
+//! | 18 | R98 no name for the stripe | Hold NAME_MISSING |
+//! | 19 | R99 | Hold ADDITIONAL_VALUE_INVALID |
+//! | 20 | R80-R88 | Hold ADDRESS_MISSING, ADDRESS_INCOMPLETE, ADDRESS_TOO_LONG, ADDRESS_CHARSET |
+//! | 21 | R28 the card's letter goes tonight, ROPIN only | Hold WAITING_FOR_CARD_FILE |
 
 use chrono::{DateTime, Utc};
 

@@ -127,3 +127,20 @@ fn r98_nothing_left_is_too_short() {
 fn a_stripe_name_does_not_show_itself() {
     assert_eq!(format!("{:?}", stripe_name(Some("A"), Some("B"), None, None)), "Ok(StripeName(***))");
 }
+
+proptest::proptest! {
+    #[test]
+    fn r98_whatever_comes_in_only_the_stripes_characters_come_out(
+        first in proptest::option::of("\\PC{0,40}"),
+        last in proptest::option::of("[ a-zßÞŉ'-]{0,40}"),
+        company in proptest::option::of("\\PC{0,30}"),
+    ) {
+        if let Ok(made) = stripe_name(first.as_deref(), last.as_deref(), company.as_deref(), None) {
+            let name = made.name;
+            proptest::prop_assert!((2..=26).contains(&name.len()), "{}", name.len());
+            proptest::prop_assert_eq!(name.matches('/').count(), 1);
+            proptest::prop_assert!(name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b" -./".contains(&b)));
+            proptest::prop_assert!(!name.contains("  ") && !name.starts_with([' ', '/']));
+        }
+    }
+}
