@@ -101,8 +101,8 @@ pub struct Header {
     pub number_of_records: u64,
 }
 
-/// The chip's data.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The chip's data. Never logged: it holds the cardholder's name.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ChipData {
     /// Track 1 equivalent, up to 76.
     pub track1: Track,
@@ -161,7 +161,7 @@ pub struct PinMailerBlock {
     pub pin_block: PinBlock,
 }
 
-crate::card::secret::masked_debug!(EmbossingLines, DeliveryBlock, PinMailerBlock);
+crate::card::secret::masked_debug!(ChipData, EmbossingLines, DeliveryBlock, PinMailerBlock);
 
 /// One record (3.3), fields in the order in which they are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,8 +234,8 @@ pub struct Record {
     pub pin_mailer: Option<PinMailerBlock>,
 }
 
-/// Control totals (3.5).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Control totals (3.5). `Debug` leaves the hash total out: for a file of one card it shows nine digits.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Trailer {
     /// All records.
     pub number_of_records: u64,
@@ -259,4 +259,14 @@ pub struct Trailer {
     pub pan_hash_total: String,
     /// SHA-256 over the records as they stand in the file, lower-case hexadecimal.
     pub records_sha256: String,
+}
+
+impl std::fmt::Debug for Trailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trailer")
+            .field("number_of_records", &self.number_of_records)
+            .field("by_production_event", &self.by_production_event)
+            .field("records_sha256", &self.records_sha256)
+            .finish_non_exhaustive()
+    }
 }
