@@ -3,7 +3,32 @@
 //! Invariants: a key is used only for its TR-31 usage; nothing in the program can print a PIN; PANs and PINs leave
 //! this module encrypted, or inside secret types on their way into a document.
 
+pub mod at_rest;
+mod cipher;
+mod cvv;
+mod digits;
+pub mod index;
+pub mod kbpk;
+pub mod key_set;
+pub mod keys;
+pub mod opening;
+mod pin;
+mod pin_block;
+mod published;
+mod pvv;
+pub mod ring;
+mod safe;
 pub mod settings;
+pub mod software;
+pub mod tr31;
+pub mod tracks;
+#[cfg(test)]
+mod vectors;
+
+pub use at_rest::VaultError;
+pub use keys::{CvkUse, KeyAlgorithm, KeyError, KeyInfo, KeyUsage};
+pub use opening::{KbpkComponents, VaultFinding, VaultKeys, WrappedKey};
+pub use safe::Vault;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
