@@ -1,5 +1,7 @@
 //! What `deploy/` gives to operators: every sample loads, the schema agrees with the program, systemd takes the units.
 
+#![allow(clippy::unwrap_used, reason = "whatever cannot be read fails the test")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

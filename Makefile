@@ -1,0 +1,34 @@
+# Two commands for a stranger: `make demo` shows a night, `make test` proves the program.
+# Both install the Debian packages they need where they are missing (.ci/packages) and change nothing else.
+
+CARGO ?= cargo
+
+BUILD_PACKAGES := build-essential pkg-config libssl-dev libclang-dev
+TEST_PACKAGES := $(BUILD_PACKAGES) openssh-server gnupg libxml2-utils systemd postgresql
+
+.PHONY: demo test lint golden bench build-packages test-packages
+
+demo: build-packages
+	$(CARGO) run --release --locked -- demo
+
+test: test-packages lint
+	$(CARGO) test --locked
+
+lint: build-packages
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+# Writes the expected files of the fixtures anew; read the difference before you commit it.
+golden: test-packages
+	EMBOSS_GOLDEN=write $(CARGO) test --locked --test fixtures
+
+# COUNT=1000000 make bench: another number of plastics.
+bench: build-packages
+	$(CARGO) bench --locked --bench night
+
+build-packages:
+	@.ci/packages $(BUILD_PACKAGES)
+
+test-packages:
+	@.ci/packages $(TEST_PACKAGES)
