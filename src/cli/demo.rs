@@ -131,7 +131,7 @@ fn narrate(told: &Told) -> String {
         let version = crate::agreement::FileVersion::V2;
         text.push_str(&format!(
             "\n4. The house opens {name}; its first card, masked:\n{}",
-            indent(&document::masked_text(record, version))
+            indent(&document::mask::masked_text(record, version))
         ));
         text.push_str(&format!(
             "   All of it: emboss --config {folder}/emboss.toml inspect {folder}/out/{name} --key {folder}/keys/factory-x.key\n"

@@ -238,7 +238,7 @@ impl Night {
             .vault
             .open_fill_seed(&file.institution, file.file_id, &Wrapped(file.fill_seed.clone()))
             .map_err(|error| Trouble::Stopped { code: ReasonCode::KeyUnusable, detail: error.to_string() })?;
-        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, version: file.version, fill_seed })
+        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, at: file.data_as_of, version: file.version, fill_seed })
     }
 
     /// Reads the next page while the one before is being written.

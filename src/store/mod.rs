@@ -369,6 +369,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Events after a number.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
 
+    /// Writes an event that no transition brings along, for example that a LIVE file was opened.
+    async fn note_event(&self, kind: &str, institution: Option<&InstitutionId>, data: &str) -> Result<(), StoreError>;
+
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;
 }
