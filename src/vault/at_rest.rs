@@ -51,6 +51,13 @@ pub enum VaultError {
     },
 }
 
+impl VaultError {
+    /// What opened is not what it should be.
+    pub(super) fn content(owner: &Owner, purpose: &Purpose) -> Self {
+        Self::Content { what: described(owner, purpose) }
+    }
+}
+
 /// Seals under one key, opens under any.
 #[derive(Debug)]
 pub(super) struct AtRest {

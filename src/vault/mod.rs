@@ -9,16 +9,26 @@ mod cvv;
 mod digits;
 pub mod index;
 pub mod kbpk;
+pub mod key_set;
 pub mod keys;
+pub mod opening;
 mod pin;
 mod pin_block;
+mod published;
 mod pvv;
 pub mod ring;
+mod safe;
 pub mod settings;
+pub mod software;
 pub mod tr31;
 pub mod tracks;
 #[cfg(test)]
 mod vectors;
+
+pub use at_rest::VaultError;
+pub use keys::{CvkUse, KeyAlgorithm, KeyError, KeyInfo, KeyUsage};
+pub use opening::{KbpkComponents, VaultFinding, VaultKeys, WrappedKey};
+pub use safe::Vault;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};

@@ -1,0 +1,186 @@
+//! The open vault: what other rooms call.
+//!
+//! Invariant: secrets go in and out as their own types only, and always with the row they belong to.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use zeroize::Zeroizing;
+
+use super::at_rest::{AtRest, VaultError, append, next_part};
+use super::index;
+use super::keys::{CvkUse, KeyError, KeyInfo, KeyUsage};
+use super::opening::{VaultFinding, VaultKeys, opened_ring};
+use super::ring::KeyRing;
+use super::software::Software;
+use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
+use crate::ambient::Random;
+use crate::card::{Cvv, FileId, InstitutionId, Pan, RecordUid};
+
+/// Keys, encryption at rest and card cryptography of one program.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    ring: Arc<KeyRing>,
+    at_rest: Arc<AtRest>,
+    pan_index_key: String,
+    crypto: Arc<dyn CardCrypto>,
+}
+
+impl Vault {
+    /// Opens every key and checks it.
+    ///
+    /// # Errors
+    /// Every finding at once: wrong components, blocks, usages, check values, windows, missing own keys, and in a live
+    /// environment published test keys.
+    pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
+        let ring = Arc::new(opened_ring(&keys)?);
+        let pins_allowed = !keys.live || keys.allow_software_pin;
+        let crypto = Software::new(Arc::clone(&ring), keys.pin_storage_key, pins_allowed, Arc::clone(&random));
+        let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
+        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
+    }
+
+    /// Who computes CVVs, PINs and PIN blocks.
+    pub fn crypto(&self) -> &Arc<dyn CardCrypto> {
+        &self.crypto
+    }
+
+    /// What is known about a key; `None` where no key has this id.
+    pub fn key(&self, id: &str) -> Option<&KeyInfo> {
+        self.ring.info(id)
+    }
+
+    /// What is known about every key, by id.
+    pub fn keys(&self) -> impl Iterator<Item = &KeyInfo> {
+        self.ring.infos()
+    }
+
+    /// Whether a key may be used as `usage` at an instant. A CVK is asked as for new cards.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, too early, ended or retired.
+    pub fn live(&self, id: &str, usage: KeyUsage, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
+        self.ring.live(id, usage, at)
+    }
+
+    /// Whether a card verification key may be used for new cards, or for reissues, at an instant.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, too early, ended or retired.
+    pub fn live_cvk(&self, id: &str, wanted: CvkUse, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
+        self.ring.live_cvk(id, wanted, at)
+    }
+
+    /// Seals a card's PAN.
+    pub fn seal_pan(&self, owner: &Owner, pan: &Pan) -> Wrapped {
+        self.at_rest.seal(owner, &Purpose::Pan, pan.expose().as_bytes())
+    }
+
+    /// Opens a card's PAN.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn open_pan(&self, owner: &Owner, wrapped: &Wrapped) -> Result<Pan, VaultError> {
+        self.opened(owner, &Purpose::Pan, wrapped, |clear| Pan::parse(std::str::from_utf8(clear).ok()?).ok())
+    }
+
+    /// Seals a card's stored PIN of a version.
+    pub fn seal_pin(&self, owner: &Owner, version: i64, pin: &StoredPin) -> Wrapped {
+        let mut clear = Zeroizing::new(Vec::with_capacity(1 + pin.scheme.len() + pin.bytes.len()));
+        append(&mut clear, pin.scheme.as_bytes());
+        clear.extend_from_slice(&pin.bytes);
+        self.at_rest.seal(owner, &Purpose::Pin { version }, &clear)
+    }
+
+    /// Opens a card's stored PIN of a version.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn open_pin(&self, owner: &Owner, version: i64, wrapped: &Wrapped) -> Result<StoredPin, VaultError> {
+        self.opened(owner, &Purpose::Pin { version }, wrapped, |clear| {
+            let (scheme, bytes) = next_part(clear)?;
+            let scheme = std::str::from_utf8(scheme).ok()?.to_owned();
+            Some(StoredPin { scheme, bytes: Zeroizing::new(bytes.to_vec()) })
+        })
+    }
+
+    /// Seals the PVV of a card's PIN of a version.
+    pub fn seal_pvv(&self, owner: &Owner, version: i64, pvv: &Pvv) -> Wrapped {
+        let parts = [pvv.value.expose(), &pvv.pvki, &pvv.key_id];
+        let mut clear = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| 1 + part.len()).sum()));
+        for part in parts {
+            append(&mut clear, part.as_bytes());
+        }
+        self.at_rest.seal(owner, &Purpose::Pvv { version }, &clear)
+    }
+
+    /// Opens the PVV of a card's PIN of a version.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn open_pvv(&self, owner: &Owner, version: i64, wrapped: &Wrapped) -> Result<Pvv, VaultError> {
+        self.opened(owner, &Purpose::Pvv { version }, wrapped, |clear| {
+            let (value, rest) = next_part(clear)?;
+            let (pvki, rest) = next_part(rest)?;
+            let (key_id, rest) = next_part(rest)?;
+            let text = |part| std::str::from_utf8(part).ok();
+            let pvv = Pvv { value: Cvv::new(text(value)?), pvki: text(pvki)?.into(), key_id: text(key_id)?.into() };
+            rest.is_empty().then_some(pvv)
+        })
+    }
+
+    /// Seals the fill seed of a file of an institution.
+    pub fn seal_fill_seed(&self, institution: &InstitutionId, file_id: FileId, seed: &[u8; 32]) -> Wrapped {
+        self.at_rest.seal(&file_owner(institution), &Purpose::FillSeed { file_id }, seed)
+    }
+
+    /// Opens the fill seed of a file of an institution.
+    ///
+    /// # Errors
+    /// [`VaultError`].
+    pub fn open_fill_seed(
+        &self,
+        institution: &InstitutionId,
+        file_id: FileId,
+        wrapped: &Wrapped,
+    ) -> Result<Zeroizing<[u8; 32]>, VaultError> {
+        self.opened(&file_owner(institution), &Purpose::FillSeed { file_id }, wrapped, |clear| {
+            clear.try_into().ok().map(Zeroizing::new)
+        })
+    }
+
+    /// The index of a PAN: the same for the same PAN, telling nothing else.
+    pub fn pan_index(&self, pan: &Pan) -> [u8; 32] {
+        self.index().pan(pan.expose())
+    }
+
+    /// The MAC over an order's canonical bytes, which may hold secrets and so must not be stored as a plain digest.
+    pub fn order_mac(&self, order: &[u8]) -> [u8; 32] {
+        self.index().order(order)
+    }
+
+    /// The fill of a record's PIN block, from its file's seed.
+    pub fn fill(&self, seed: &[u8; 32], record_uid: RecordUid) -> [u8; 8] {
+        index::fill(seed, record_uid)
+    }
+
+    fn index(&self) -> &index::Index {
+        #[expect(clippy::expect_used, reason = "Safe because: open refuses a PAN index key that is not an M7 key")]
+        self.ring.index(&self.pan_index_key).expect("the PAN index key is in the ring")
+    }
+
+    fn opened<T>(
+        &self,
+        owner: &Owner,
+        purpose: &Purpose,
+        wrapped: &Wrapped,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<T, VaultError> {
+        let clear = self.at_rest.open(owner, purpose, wrapped)?;
+        read(&clear).ok_or_else(|| VaultError::content(owner, purpose))
+    }
+}
+
+fn file_owner(institution: &InstitutionId) -> Owner {
+    Owner { institution: institution.clone(), card_id: None }
+}
