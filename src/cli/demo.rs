@@ -17,7 +17,7 @@ use crate::ambient::{Clock, FixedClock, Random};
 use crate::card::PlasticId;
 use crate::config::Config;
 use crate::document::{self, Header, Record};
-use crate::intake::ImportSummary;
+use crate::intake::{Catalogue, ImportSummary, Importer, JweKeys};
 use crate::night::{Night, RunOrder, Silent};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -75,10 +75,13 @@ async fn night(folder: &Path) -> Result<Told, Failure> {
 }
 
 async fn import(night: &Night, config: &Config) -> Result<(ImportSummary, Vec<String>), Failure> {
-    let importer = night.importer(&config.institutions, &config.products, crate::intake::JweKeys::default());
+    let catalogue = Catalogue::new(config.institutions.clone(), config.products.clone());
+    let jwe = JweKeys::default();
+    let importer =
+        Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let mut answers = Vec::new();
     let summary = importer
-        .import(&mut Cursor::new(demo::ORDERS), &mut answers, &mut |_| {})
+        .import(Cursor::new(demo::ORDERS), &mut answers, &mut |_| {})
         .await
         .map_err(|error| Failure::environment(chain(&error)))?;
     let answers = String::from_utf8_lossy(&answers).into_owned();
@@ -121,7 +124,7 @@ fn delivered(report: &Report) -> Option<&str> {
 
 fn narrate(told: &Told) -> String {
     let folder = told.installation.folder.display();
-    let mut text = format!("A night of emboss, in {folder}\n\n1. Orders: {}\n", told.summary);
+    let mut text = format!("A night of emboss, in {folder}\n\n1. Orders: {}\n", super::import::told(&told.summary));
     for refused in &told.refused {
         text.push_str(&format!("   refused {refused}\n"));
     }
