@@ -18,6 +18,8 @@ use super::{Config, Finding, JweSettings};
 use crate::agreement::{Agreement, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::PinBlockFormat;
+use crate::delivery::settings::DestinationSettings;
+use crate::delivery::{DeliveryError, DestinationSecrets};
 use crate::document::Environment;
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -262,6 +264,48 @@ fn open_recipients(config: &Config, agreement: &Agreement, at: DateTime<Utc>) ->
         }
         _ => Err(found),
     }
+}
+
+/// Where files of the agreement go.
+pub fn destination_settings<'a>(config: &'a Config, agreement: &Agreement) -> Option<&'a DestinationSettings> {
+    config.destination_of(agreement)
+}
+
+/// Where files of the agreement go, with what opens it.
+///
+/// # Errors
+/// [`DeliveryError::Settings`] where a secret cannot be read.
+pub fn destination<'a>(
+    config: &'a Config,
+    agreement: &Agreement,
+) -> Result<(&'a DestinationSettings, DestinationSecrets), DeliveryError> {
+    let settings = destination_settings(config, agreement).ok_or_else(|| DeliveryError::Settings {
+        destination: agreement.destination.clone().unwrap_or_else(|| agreement.manufacturer.to_string()),
+        reason: "it is not configured".to_owned(),
+    })?;
+    Ok((settings, destination_secrets(config, settings)?))
+}
+
+/// What opens a destination; nothing for a folder.
+///
+/// # Errors
+/// [`DeliveryError::Settings`] where a secret cannot be read.
+pub fn destination_secrets(
+    config: &Config,
+    settings: &DestinationSettings,
+) -> Result<DestinationSecrets, DeliveryError> {
+    let DestinationSettings::Sftp(sftp) = settings else {
+        return Ok(DestinationSecrets { private_key: Zeroizing::default(), passphrase: None });
+    };
+    let fault = |reason| DeliveryError::Settings { destination: sftp.name.clone(), reason };
+    let bytes = secret(config, &sftp.key_file).map_err(|error| fault(told(&error)))?;
+    let private_key = std::str::from_utf8(&bytes)
+        .map_err(|_| fault(format!("{} is not an OpenSSH or PEM private key", sftp.key_file)))?;
+    let passphrase = sftp.passphrase_file.as_ref().map(|file| secret_text(config, file)).transpose();
+    Ok(DestinationSecrets {
+        private_key: Zeroizing::new(private_key.to_owned()),
+        passphrase: passphrase.map_err(fault)?,
+    })
 }
 
 /// One pair of `[[intake.jwe]]`, as read.
