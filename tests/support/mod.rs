@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "shared between test files")]
 
 pub mod gpg;
+pub mod house;
 pub mod proxy;
 pub mod sshd;
 
