@@ -1,4 +1,5 @@
 //! The delivery contract: the same for a real OpenSSH server and for a folder.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

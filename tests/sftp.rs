@@ -1,4 +1,5 @@
 //! What only a network does: host keys, authentication, denied requests, full disks and broken lines.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -14,7 +15,7 @@ use support::proxy::{Break, Proxy};
 use support::sshd::{Options, Sshd, WRITE_ONLY, free_port};
 
 fn refused(settings: SftpSettings, secrets: &DestinationSecrets) -> DeliveryError {
-    connect(&DestinationSettings::Sftp(settings), secrets).expect_err("refused")
+    connect(&DestinationSettings::Sftp(settings), secrets).unwrap_err()
 }
 
 #[test]
