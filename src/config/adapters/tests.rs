@@ -34,8 +34,7 @@ impl Installation {
             .replace("/var/lib/emboss/", "")
             .replace(&"0".repeat(40), &signer.fingerprint)
             .replace(&"1".repeat(40), &house.fingerprint)
-            .replace("destination = \"outbox\"", "destination = \"outbox\"\npin_keys = [\"zpk-1\"]")
-            .replace("cvk2-1", "cvk2-1");
+            .replace("destination = \"outbox\"", "destination = \"outbox\"\npin_keys = [\"zpk-1\"]");
         for zone in ["zpk-1", "zpk-2"] {
             text += &format!("\n[[key]]\nid = \"{zone}\"\nblock_file = \"keys/{zone}.tr31\"\nkbpk = \"main\"\n");
         }
@@ -251,4 +250,41 @@ fn the_keys_of_orders_are_read_like_every_secret() {
     let pairs = read_jwe(&installation.load()).unwrap();
     assert_eq!((&*pairs[0].certificate, &**pairs[0].private_key), (&b"certificate"[..], &b"key"[..]));
     assert_eq!(format!("{pairs:?}"), "[JwePair(***)]");
+}
+
+#[test]
+fn a_destination_comes_with_its_secrets() {
+    let mut installation = Installation::new();
+    installation.text = installation.text.replace(
+        "kind = \"directory\"\nenvironment = \"test\"\ndirectory = \"out\"",
+        &format!(
+            "kind = \"sftp\"\nenvironment = \"test\"\ndirectory = \"/in\"\nhost = \"h\"\nuser = \"u\"\n\
+             key_file = \"credential:sftp\"\npassphrase_file = \"keys/passphrase\"\nhost_keys = [\"SHA256:{}\"]",
+            "A".repeat(43)
+        ),
+    );
+    let config = installation.load();
+    let told = |installation: &Installation| {
+        let config = installation.load();
+        destination(&config, &config.agreements[0]).unwrap_err().to_string()
+    };
+    assert!(told(&installation).starts_with("destination outbox: "), "{}", told(&installation));
+    installation.write("credentials/sftp", 0o440, b"PRIVATE\nKEY\n");
+    installation.write("keys/passphrase", 0o644, b"open sesame\n");
+    assert!(told(&installation).contains("keys/passphrase has mode 0644"), "{}", told(&installation));
+    installation.write("keys/passphrase", 0o600, b"open sesame\n");
+    let (settings, secrets) = destination(&config, &config.agreements[0]).unwrap();
+    assert_eq!(settings.name(), "outbox");
+    assert_eq!(
+        (&**secrets.private_key, secrets.passphrase.as_ref().map(|text| &***text)),
+        ("PRIVATE\nKEY\n", Some("open sesame"))
+    );
+}
+
+#[test]
+fn a_folder_needs_no_secret() {
+    let installation = Installation::new();
+    let config = installation.load();
+    let (_, secrets) = destination(&config, &config.agreements[0]).unwrap();
+    assert!(secrets.private_key.is_empty() && secrets.passphrase.is_none());
 }
