@@ -52,9 +52,10 @@ pub(super) async fn check(home: &Home<'_>, output: &Output) -> Result<u8, Failur
         output.say(format!("{:7} {}: {} {}", line.level, line.subject, line.text, line.action).trim_end());
     }
     output.say(if exit_code == 0 { "Nothing stands in the way of a night." } else { "A night would not go well." });
-    let findings = lines.iter().filter(|line| line.level != "ok").map(|line| {
-        json!({ "level": line.level, "subject": line.subject, "text": line.text, "action": line.action })
-    });
+    let findings = lines
+        .iter()
+        .filter(|line| line.level != "ok")
+        .map(|line| json!({ "level": line.level, "subject": line.subject, "text": line.text, "action": line.action }));
     output.object(&json!({ "findings": findings.collect::<Vec<_>>(), "exitCode": exit_code }));
     Ok(exit_code)
 }
@@ -136,7 +137,8 @@ async fn check_destinations(config: &Arc<Config>, lines: &mut Vec<Line>) {
         })
         .await;
         lines.push(match checked {
-            Ok(Ok(identity)) => Line::good(subject, format!("answers: {identity}.")),
+            Ok(Ok(checked)) if checked.can_stat => Line::good(subject, format!("answers: {}.", checked.identity)),
+            Ok(Ok(checked)) => Line::good(subject, format!("answers and lets us only write: {}.", checked.identity)),
             Ok(Err(error)) => Line::error(subject, chain(&error), ""),
             Err(_) => Line::error(subject, "the check ended without an answer.", ""),
         });

@@ -77,8 +77,7 @@ async fn night(folder: &Path) -> Result<Told, Failure> {
 async fn import(night: &Night, config: &Config) -> Result<(ImportSummary, Vec<String>), Failure> {
     let catalogue = Catalogue::new(config.institutions.clone(), config.products.clone());
     let jwe = JweKeys::default();
-    let importer =
-        Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
+    let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let mut answers = Vec::new();
     let summary = importer
         .import(Cursor::new(demo::ORDERS), &mut answers, &mut |_| {})
@@ -113,8 +112,7 @@ fn shown_record(installation: &Installation, config: &Config, report: &Report) -
             shown = Some(record);
         }
     };
-    document::read(BufReader::new(opened), format, &mut keep)
-        .map_err(|error| failure(chain(&error)))?;
+    document::read(BufReader::new(opened), format, &mut keep).map_err(|error| failure(chain(&error)))?;
     Ok(shown)
 }
 
@@ -149,12 +147,8 @@ fn narrate(told: &Told) -> String {
 
 /// Each plastic before and after, with the reason where it did not move.
 fn plastic_lines(told: &Told) -> Vec<String> {
-    let reasons: BTreeMap<PlasticId, String> = told
-        .plan
-        .findings
-        .iter()
-        .map(|finding| (finding.plastic_id, finding.code.to_string()))
-        .collect();
+    let reasons: BTreeMap<PlasticId, String> =
+        told.plan.findings.iter().map(|finding| (finding.plastic_id, finding.code.to_string())).collect();
     let before: BTreeMap<PlasticId, _> =
         told.before.iter().map(|row| (row.plastic.plastic_id, row.plastic.status)).collect();
     told.after

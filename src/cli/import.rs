@@ -26,8 +26,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let catalogue = Catalogue::new(opened.config.institutions.clone(), opened.config.products.clone());
     let jwe = open_jwe(&opened.config)?;
     let night = &opened.night;
-    let importer =
-        Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
+    let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let bar = progress(home.surroundings.terminal);
     let mut total = ImportSummary::default();
     for path in &arguments.files {

@@ -100,11 +100,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings) -> u8 {
     }
 }
 
-async fn dispatch(
-    arguments: &Arguments,
-    surroundings: &Surroundings,
-    output: &output::Output,
-) -> Result<u8, Failure> {
+async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &output::Output) -> Result<u8, Failure> {
     let home = open::Home { arguments, surroundings };
     match &arguments.command {
         Command::Demo(demo) => demo::demo(demo, output).await,

@@ -107,8 +107,9 @@ impl Night {
     ) -> Result<Session, Trouble> {
         let name = file.file_name.clone().unwrap_or_default();
         let attempt = file.attempt + 1;
-        let temporary_name = temporary_name(&name, attempt);
         let older: Vec<String> = (1..attempt).map(|attempt| temporary_name(&name, attempt)).collect();
+        let temporary_name = temporary_name(&name, attempt);
+
         let identity = session.identity().to_string();
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         *file = self.store.advance(file, FileEvent::Send, run.epoch, change).await?;
@@ -190,7 +191,7 @@ impl Night {
     ) -> Result<Renamed, Trouble> {
         match outcome {
             Outcome::Published { how } => {
-                tracing::info!(file_id = %file.file_id, "published: {how}");
+                tracing::info!(file_id = %file.file_id, "published: {how:?}");
                 self.spool.note(&journal_line(file, JournalEntry::Published))?;
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::agreement::Terms;
 use crate::config::{Config, adapters};
-use crate::delivery::{self, DeliveryError, Remote};
 use crate::delivery::settings::DestinationSettings;
+use crate::delivery::{self, DeliveryError, Remote};
 use crate::seal::Sealer;
 use crate::selection::{Reason, ReasonCode};
 

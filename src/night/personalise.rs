@@ -15,8 +15,8 @@ use crate::card::{Cvv, Pan, PinBlock, ProductionEvent, Track};
 use crate::document::{ChipData, DeliveryBlock, EmbossingLines, PinMailerBlock, Record, RecordType};
 use crate::selection::{self, ReasonCode};
 use crate::store::PinnedItem;
-use crate::vault::tracks::{self, Marks, TrackError};
 use crate::vault::keys::CvkUse;
+use crate::vault::tracks::{self, Marks, TrackError};
 use crate::vault::{CryptoError, CvvSpec, Owner, PvvSpec, StoredPin, Vault, Wrapped};
 
 /// What makes records for one file.
@@ -103,9 +103,10 @@ impl Personaliser<'_> {
 
     fn product(&self, item: &PinnedItem) -> Result<&Product, Fallout> {
         let code = &item.card.product_code;
-        self.terms.products.get(code).ok_or_else(|| {
-            Fallout::Card(ReasonCode::ProductUnknown, format!("product {code} is no longer configured"))
-        })
+        self.terms
+            .products
+            .get(code)
+            .ok_or_else(|| Fallout::Card(ReasonCode::ProductUnknown, format!("product {code} is no longer configured")))
     }
 
     /// What every record has.
@@ -271,7 +272,9 @@ impl Personaliser<'_> {
         let lost = |error: crate::vault::VaultError| Fallout::Card(ReasonCode::PinNotAvailable, error.to_string());
         let stored = self.vault.open_pin(owner, row.version, &Wrapped(row.stored.clone())).map_err(lost)?;
         let pvv = match (&row.pvv, &product.pin) {
-            (Some(wrapped), _) => Some(self.vault.open_pvv(owner, row.version, &Wrapped(wrapped.clone())).map_err(lost)?.value),
+            (Some(wrapped), _) => {
+                Some(self.vault.open_pvv(owner, row.version, &Wrapped(wrapped.clone())).map_err(lost)?.value)
+            }
             (None, Some(terms)) => {
                 let spec = PvvSpec { key_id: terms.pvv_key.clone(), pvki: terms.pvki.clone() };
                 Some(self.vault.crypto().pvv(pan, &stored, &spec).await?.value)
@@ -296,7 +299,9 @@ impl Personaliser<'_> {
     fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {
         let delivery = selection::pin_delivery(&item.card, &item.customer, &item.account, self.terms, self.cut_off)
             .map_err(|reason| Fallout::Card(reason.code, reason.detail))?
-            .ok_or_else(|| Fallout::Card(ReasonCode::NothingToPrint, "the PIN is delivered electronically".to_owned()))?;
+            .ok_or_else(|| {
+                Fallout::Card(ReasonCode::NothingToPrint, "the PIN is delivered electronically".to_owned())
+            })?;
         Ok(PinMailerBlock {
             delivery_type: delivery.kind,
             recipient: Some(selection::recipient(&item.customer)),

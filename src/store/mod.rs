@@ -58,6 +58,14 @@ pub enum StoreError {
         /// Our epoch.
         epoch: i64,
     },
+    /// A later run has begun, or has taken this over: nothing more may be written under our epoch.
+    #[error("{what} belongs to a later run: epoch {epoch} is over; look at the newest run with emboss status")]
+    Superseded {
+        /// What was to be written.
+        what: String,
+        /// Our epoch.
+        epoch: i64,
+    },
     /// The transition is not in the table.
     #[error("file {file_id}: {source}")]
     Illegal {

@@ -116,9 +116,9 @@ fn config(keys: &KeySet, signer: &GeneratedKey, house: &GeneratedKey) -> String 
 }
 
 fn make_empty(folder: &Path) -> Result<(), TrialError> {
-    match fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_some() => Err(TrialError::NotEmpty(folder.to_owned())),
-        Ok(_) => Ok(()),
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(TrialError::NotEmpty(folder.to_owned())),
+        Ok(false) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(folder),
         Err(source) => Err(TrialError::File { path: folder.to_owned(), source }),
     }

@@ -49,7 +49,7 @@ fn carry(client: TcpStream, server: TcpStream, bytes: u64, then: Break) {
             let before = spent.load(Ordering::SeqCst);
             spent.store(before.saturating_sub(read), Ordering::SeqCst);
             before > read
-        })
+        });
     });
     std::thread::spawn(move || pump(server, client, then, |_| left.load(Ordering::SeqCst) > 0));
 }
