@@ -24,7 +24,7 @@ use crate::document::Environment;
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
 use crate::store::{SqliteStore, Store, StoreError};
 use crate::vault::settings::{KbpkSettings, KeySettings};
-use crate::vault::{KbpkComponents, KeyUsage, KeyWindow, Vault, VaultKeys, WrappedKey};
+use crate::vault::{KbpkComponents, KeyUsage, KeyWindow, Vault, VaultFinding, VaultKeys, WrappedKey};
 
 /// Opens the database; with `create`, makes it where it is not there.
 ///
@@ -60,26 +60,30 @@ pub fn terms(config: &Config, agreement: &Agreement) -> Option<Terms> {
 /// Every finding about every other key at once (exit 2).
 pub fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, Vec<Finding>> {
     let zone_keys = zone_keys(config);
-    let mut left_out = BTreeSet::new();
-    loop {
-        let (keys, unread) = vault_keys(config, &left_out);
-        let mut faults: Vec<(String, Finding)> = unread;
-        if faults.is_empty() {
-            match Vault::open(keys, Arc::clone(&random)) {
-                Ok(vault) => return Ok(vault),
-                Err(findings) => faults.extend(findings.into_iter().map(|finding| {
-                    let told = Finding::sentence("[vault]", &finding);
-                    (finding.subject, told)
-                })),
-            }
-        }
-        let zone_only = faults.iter().all(|(id, _)| zone_keys.contains(id.as_str()) && !left_out.contains(id));
-        if !zone_only {
-            faults.retain(|(id, _)| !zone_keys.contains(id.as_str()));
-            return Err(faults.into_iter().map(|(_, finding)| finding).collect());
-        }
-        left_out.extend(faults.into_iter().map(|(id, _)| id));
+    let stops_everything = |(id, _): &(String, Finding)| !zone_keys.contains(id.as_str());
+    let (keys, unread) = vault_keys(config, &BTreeSet::new());
+    if unread.iter().any(stops_everything) {
+        return Err(unread.into_iter().filter(stops_everything).map(|(_, finding)| finding).collect());
     }
+    let faults = match Vault::open(keys, Arc::clone(&random)) {
+        Ok(vault) => return Ok(vault),
+        Err(found) => by_key(found),
+    };
+    if faults.iter().any(stops_everything) {
+        return Err(faults.into_iter().filter(stops_everything).map(|(_, finding)| finding).collect());
+    }
+    let left_out = faults.into_iter().map(|(id, _)| id).collect();
+    Vault::open(vault_keys(config, &left_out).0, random)
+        .map_err(|found| by_key(found).into_iter().map(|(_, finding)| finding).collect())
+}
+
+/// What the vault found, by the key's id or the protection key's name.
+fn by_key(found: Vec<VaultFinding>) -> Vec<(String, Finding)> {
+    let told = |finding: VaultFinding| {
+        let sentence = Finding::sentence("[vault]", &finding);
+        (finding.subject, sentence)
+    };
+    found.into_iter().map(told).collect()
 }
 
 /// Keys nothing but zones use.
@@ -129,7 +133,7 @@ fn kbpk_components(
             Ok(component) => components.push(component),
             Err(reason) => {
                 let subject = format!("[vault.kbpk.{name}] component_files");
-                faults.push((name.to_owned(), Finding::sentence(subject, reason)));
+                faults.push((name.to_owned(), Finding::sentence(subject, &reason)));
             }
         }
     }
@@ -153,7 +157,7 @@ fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Fin
         }),
         Err(reason) => {
             let subject = format!("[[key]] {} block_file", key.id);
-            faults.push((key.id.clone(), Finding::sentence(subject, reason)));
+            faults.push((key.id.clone(), Finding::sentence(subject, &reason)));
             None
         }
     }
@@ -169,17 +173,17 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
         // The first is used; the others are announced for a rollover and need not be in force yet.
         let checked = if place == 0 { vault.live(id, KeyUsage::PinEncryption, at).map(drop) } else { Ok(()) };
         match (checked, vault.key(id)) {
-            (Err(reason), _) => found.push(Finding::sentence(&subject, reason)),
-            (Ok(()), None) => found.push(Finding::sentence(&subject, format!("key {id} could not be opened"))),
+            (Err(reason), _) => found.push(Finding::sentence(&subject, &reason)),
+            (Ok(()), None) => found.push(Finding::sentence(&subject, &format!("key {id} could not be opened"))),
             (Ok(()), Some(key)) => {
                 let aes = house.pin_block_format == PinBlockFormat::Iso4;
                 if key.usage != KeyUsage::PinEncryption {
-                    found.push(Finding::sentence(&subject, format!("key {id} has usage {}, not P0", key.usage)));
+                    found.push(Finding::sentence(&subject, &format!("key {id} has usage {}, not P0", key.usage)));
                 } else if key.algorithm.is_aes() != aes {
                     let needed = if aes { "an AES" } else { "a TDES" };
                     let text =
                         format!("key {id} is {}, but {} needs {needed} key", key.algorithm, house.pin_block_format);
-                    found.push(Finding::sentence(&subject, text));
+                    found.push(Finding::sentence(&subject, &text));
                 }
             }
         }
@@ -195,7 +199,7 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
             // Whether a card key is in force depends on the card: that is asked when its record is made.
             if let Some(key) = id.and_then(|id| vault.key(id)).filter(|key| key.usage != usage) {
                 let subject = format!("[[product]] {}/{} {place}", product.institution, product.code);
-                found.push(Finding::sentence(subject, format!("key {} has usage {}, not {usage}", key.id, key.usage)));
+                found.push(Finding::sentence(subject, &format!("key {} has usage {}, not {usage}", key.id, key.usage)));
             }
         }
     }
@@ -208,7 +212,7 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
 /// Why it cannot sign at `at`.
 pub fn open_signer(config: &Config, at: DateTime<Utc>) -> Result<Signer, Vec<Finding>> {
     let settings = &config.signer;
-    let fault = |key: &str, reason: String| vec![Finding::sentence(format!("[signer] {key}"), reason)];
+    let fault = |key: &str, reason: String| vec![Finding::sentence(format!("[signer] {key}"), &reason)];
     let key = secret(config, &settings.key_file).map_err(|error| fault("key_file", told(&error)))?;
     let passphrase = settings.passphrase_file.as_ref().map(|file| secret_text(config, file)).transpose();
     let passphrase = passphrase.map_err(|reason| fault("passphrase_file", reason))?;
@@ -222,7 +226,7 @@ pub fn open_signer(config: &Config, at: DateTime<Utc>) -> Result<Signer, Vec<Fin
 /// As [`open_signer`].
 pub fn signer_certificate(config: &Config, at: DateTime<Utc>) -> Result<Vec<u8>, Vec<Finding>> {
     let signer = open_signer(config, at)?;
-    signer.certificate().map_err(|error| vec![Finding::sentence("[signer] key_file", error)])
+    signer.certificate().map_err(|error| vec![Finding::sentence("[signer] key_file", &error)])
 }
 
 /// Opens what files of the agreement are sealed with, every recipient checked for `at` (R135).
@@ -248,7 +252,7 @@ fn open_recipients(config: &Config, agreement: &Agreement, at: DateTime<Utc>) ->
     for recipient in configured {
         match read_public(&recipient.certificate_file) {
             Ok(bytes) => read.push((bytes, &recipient.fingerprint)),
-            Err(error) => found.push(Finding::sentence(&subject, told(&error))),
+            Err(error) => found.push(Finding::sentence(&subject, &told(&error))),
         }
     }
     let certificates: Vec<_> =
@@ -335,7 +339,7 @@ pub fn read_jwe(config: &Config) -> Result<Vec<JwePair>, Vec<Finding>> {
 
 fn jwe_pair(config: &Config, pair: &JweSettings, found: &mut Vec<Finding>) -> Option<JwePair> {
     let mut tell = |key: &str, error: &FileError| {
-        found.push(Finding::sentence(format!("[[intake.jwe]] {key}"), told(error)));
+        found.push(Finding::sentence(format!("[[intake.jwe]] {key}"), &told(error)));
     };
     let certificate = read_public(&pair.certificate_file).map_err(|error| tell("certificate_file", &error)).ok();
     let private_key = secret(config, &pair.private_key_file).map_err(|error| tell("private_key_file", &error)).ok();

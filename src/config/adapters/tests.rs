@@ -34,8 +34,7 @@ impl Installation {
             .replace("/var/lib/emboss/", "")
             .replace(&"0".repeat(40), &signer.fingerprint)
             .replace(&"1".repeat(40), &house.fingerprint)
-            .replace("destination = \"outbox\"", "destination = \"outbox\"\npin_keys = [\"zpk-1\"]")
-            .replace("cvk2-1", "cvk2-1");
+            .replace("destination = \"outbox\"", "destination = \"outbox\"\npin_keys = [\"zpk-1\"]");
         for zone in ["zpk-1", "zpk-2"] {
             text += &format!("\n[[key]]\nid = \"{zone}\"\nblock_file = \"keys/{zone}.tr31\"\nkbpk = \"main\"\n");
         }
