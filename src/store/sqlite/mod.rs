@@ -216,6 +216,16 @@ impl Store for SqliteStore {
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::after(&self.pools.readers, after, limit).await
     }
+    async fn note_event(
+        &self,
+        kind: &str,
+        institution: Option<&InstitutionId>,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        events::write(&mut transaction, self.clock.now(), kind, institution, data).await?;
+        commit(transaction).await
+    }
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
         Ok(Box::new(intake::SqliteIntake::new(self.begin().await?)))
     }
