@@ -74,6 +74,14 @@ fn unknown_missing_and_misplaced_fields() {
             "record 1: cardDelivery.addressSource is missing",
         ),
         (("<FileType>NORMAL</FileType>", ""), ("\"fileType\":\"NORMAL\",", ""), BOTH, "header: fileType"),
+    ] {
+        judge(2, xml, json, seen, says);
+    }
+}
+
+#[test]
+fn misplaced_repeated_and_empty_fields() {
+    for (xml, json, seen, says) in [
         (
             ("<CardId>3001</CardId><PlasticId>5001</PlasticId>", "<PlasticId>5001</PlasticId><CardId>3001</CardId>"),
             ("\"cardId\":\"3001\",\"plasticId\":\"5001\"", "\"plasticId\":\"5001\",\"cardId\":\"3001\""),
