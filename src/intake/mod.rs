@@ -9,18 +9,18 @@ mod apply;
 mod card_number;
 mod catalogue;
 mod change_card;
-mod jwe;
 mod lines;
 mod new_card;
 mod plastics;
 
+use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
 
+pub use crate::order::{JweKeyError, JweKeys};
 pub use answer::{Answer, Notice, NoticeCode};
 pub use catalogue::{Catalogue, Offer};
-pub use jwe::{JweKeyError, JweKeys};
 
 use crate::ambient::{Clock, Random};
 use crate::order::envelope::too_long;
@@ -72,13 +72,29 @@ pub struct ImportSummary {
     pub refused: u64,
 }
 
+impl ImportSummary {
+    /// Counts another import in.
+    pub fn add(&mut self, other: &Self) {
+        self.taken += other.taken;
+        self.repeated += other.repeated;
+        self.refused += other.refused;
+    }
+}
+
+impl fmt::Display for ImportSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { taken, repeated, refused } = self;
+        write!(f, "{taken} orders taken, {repeated} answered again, {refused} refused")
+    }
+}
+
 /// Takes orders in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Importer<'a> {
     store: &'a dyn Store,
     vault: &'a Vault,
-    catalogue: &'a Catalogue,
-    jwe: &'a JweKeys,
+    catalogue: Catalogue,
+    jwe: JweKeys,
     clock: &'a dyn Clock,
     random: &'a Random,
 }
@@ -107,8 +123,8 @@ impl<'a> Importer<'a> {
     pub fn new(
         store: &'a dyn Store,
         vault: &'a Vault,
-        catalogue: &'a Catalogue,
-        jwe: &'a JweKeys,
+        catalogue: Catalogue,
+        jwe: JweKeys,
         clock: &'a dyn Clock,
         random: &'a Random,
     ) -> Self {
