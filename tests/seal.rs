@@ -1,4 +1,5 @@
 //! What we seal, read by GnuPG; and certificates made by GnuPG that must be refused (R135).
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 

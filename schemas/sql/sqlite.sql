@@ -204,6 +204,7 @@ CREATE TABLE file (
     data_as_of          INTEGER NOT NULL,
     state               TEXT    NOT NULL CHECK (state IN ('CLAIMED', 'SEALED', 'SENDING', 'READY', 'RENAMING', 'PUBLISHED', 'SETTLED', 'UNCERTAIN')),
     epoch               INTEGER NOT NULL,
+    sealed_epoch        INTEGER,
     fill_seed           BLOB    NOT NULL,
     file_name           TEXT,
     sha256              TEXT,

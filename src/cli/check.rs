@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::errors::chain;
+use super::import::open_jwe;
 use super::open::{Home, open_vault};
 use super::output::Output;
 use crate::agreement::Agreement;
@@ -52,9 +53,10 @@ pub(super) async fn check(home: &Home<'_>, output: &Output) -> Result<u8, Failur
         output.say(format!("{:7} {}: {} {}", line.level, line.subject, line.text, line.action).trim_end());
     }
     output.say(if exit_code == 0 { "Nothing stands in the way of a night." } else { "A night would not go well." });
-    let findings = lines.iter().filter(|line| line.level != "ok").map(|line| {
-        json!({ "level": line.level, "subject": line.subject, "text": line.text, "action": line.action })
-    });
+    let findings = lines
+        .iter()
+        .filter(|line| line.level != "ok")
+        .map(|line| json!({ "level": line.level, "subject": line.subject, "text": line.text, "action": line.action }));
     output.object(&json!({ "findings": findings.collect::<Vec<_>>(), "exitCode": exit_code }));
     Ok(exit_code)
 }
@@ -72,8 +74,8 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         }
         Err(failure) => lines.extend(failure.text.lines().map(|text| Line::error("vault", text, ""))),
     }
-    if let Err(findings) = adapters::open_jwe(config) {
-        lines.extend(findings.into_iter().map(|finding| Line::error(finding.subject, finding.text, finding.action)));
+    if let Err(failure) = open_jwe(config) {
+        lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
     for agreement in &config.agreements {
         check_sealer(config, agreement, now, &mut lines);
@@ -113,7 +115,7 @@ fn check_sealer(config: &Config, agreement: &Agreement, now: DateTime<Utc>, line
         Ok(sealer) => {
             lines.push(Line::good(subject, "can be encrypted for and signed."));
             for expiry in sealer.expiries() {
-                if let Some(until) = expiry.until {
+                if let Some(until) = expiry.at {
                     let subject = format!("OpenPGP key {}", expiry.fingerprint);
                     lines.extend(expiry_line(subject, until, now, &config.warnings.key_expiry_days));
                 }
@@ -136,7 +138,8 @@ async fn check_destinations(config: &Arc<Config>, lines: &mut Vec<Line>) {
         })
         .await;
         lines.push(match checked {
-            Ok(Ok(identity)) => Line::good(subject, format!("answers: {identity}.")),
+            Ok(Ok(checked)) if checked.can_stat => Line::good(subject, format!("answers: {}.", checked.identity)),
+            Ok(Ok(checked)) => Line::good(subject, format!("answers and lets us only write: {}.", checked.identity)),
             Ok(Err(error)) => Line::error(subject, chain(&error), ""),
             Err(_) => Line::error(subject, "the check ended without an answer.", ""),
         });

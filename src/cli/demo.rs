@@ -17,7 +17,7 @@ use crate::ambient::{Clock, FixedClock, Random};
 use crate::card::PlasticId;
 use crate::config::Config;
 use crate::document::{self, Header, Record};
-use crate::intake::ImportSummary;
+use crate::intake::{Catalogue, ImportSummary, Importer, JweKeys};
 use crate::night::{Night, RunOrder, Silent};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -75,10 +75,12 @@ async fn night(folder: &Path) -> Result<Told, Failure> {
 }
 
 async fn import(night: &Night, config: &Config) -> Result<(ImportSummary, Vec<String>), Failure> {
-    let importer = night.importer(&config.institutions, &config.products, crate::intake::JweKeys::default());
+    let catalogue = Catalogue::new(config.institutions.clone(), config.products.clone());
+    let jwe = JweKeys::default();
+    let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let mut answers = Vec::new();
     let summary = importer
-        .import(&mut Cursor::new(demo::ORDERS), &mut answers, &mut |_| {})
+        .import(Cursor::new(demo::ORDERS), &mut answers, &mut |_| {})
         .await
         .map_err(|error| Failure::environment(chain(&error)))?;
     let answers = String::from_utf8_lossy(&answers).into_owned();
@@ -110,8 +112,7 @@ fn shown_record(installation: &Installation, config: &Config, report: &Report) -
             shown = Some(record);
         }
     };
-    document::read(BufReader::new(opened), format, &mut keep)
-        .map_err(|error| failure(chain(&error)))?;
+    document::read(BufReader::new(opened), format, &mut keep).map_err(|error| failure(chain(&error)))?;
     Ok(shown)
 }
 
@@ -121,7 +122,7 @@ fn delivered(report: &Report) -> Option<&str> {
 
 fn narrate(told: &Told) -> String {
     let folder = told.installation.folder.display();
-    let mut text = format!("A night of emboss, in {folder}\n\n1. Orders: {}\n", told.summary);
+    let mut text = format!("A night of emboss, in {folder}\n\n1. Orders: {}\n", super::import::told(&told.summary));
     for refused in &told.refused {
         text.push_str(&format!("   refused {refused}\n"));
     }
@@ -131,7 +132,7 @@ fn narrate(told: &Told) -> String {
         let version = crate::agreement::FileVersion::V2;
         text.push_str(&format!(
             "\n4. The house opens {name}; its first card, masked:\n{}",
-            indent(&document::masked_text(record, version))
+            indent(&document::mask::masked_text(record, version))
         ));
         text.push_str(&format!(
             "   All of it: emboss --config {folder}/emboss.toml inspect {folder}/out/{name} --key {folder}/keys/factory-x.key\n"
@@ -146,12 +147,8 @@ fn narrate(told: &Told) -> String {
 
 /// Each plastic before and after, with the reason where it did not move.
 fn plastic_lines(told: &Told) -> Vec<String> {
-    let reasons: BTreeMap<PlasticId, String> = told
-        .plan
-        .findings
-        .iter()
-        .map(|finding| (finding.plastic_id, finding.code.to_string()))
-        .collect();
+    let reasons: BTreeMap<PlasticId, String> =
+        told.plan.findings.iter().map(|finding| (finding.plastic_id, finding.code.to_string())).collect();
     let before: BTreeMap<PlasticId, _> =
         told.before.iter().map(|row| (row.plastic.plastic_id, row.plastic.status)).collect();
     told.after

@@ -9,10 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::Failure;
 use super::errors::chain;
-use super::open::{Home, Opened};
+use super::open::Home;
 use super::output::Output;
-use crate::config::adapters;
-use crate::intake::{ImportSummary, Importer};
+use crate::config::{Config, adapters};
+use crate::intake::{Catalogue, ImportSummary, Importer, JweKeys};
 
 #[derive(Debug, Args)]
 pub(super) struct ImportArguments {
@@ -23,7 +23,10 @@ pub(super) struct ImportArguments {
 
 pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, true).await?;
-    let importer = importer(&opened)?;
+    let catalogue = Catalogue::new(opened.config.institutions.clone(), opened.config.products.clone());
+    let jwe = open_jwe(&opened.config)?;
+    let night = &opened.night;
+    let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let bar = progress(home.surroundings.terminal);
     let mut total = ImportSummary::default();
     for path in &arguments.files {
@@ -34,20 +37,33 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
             .await
             .map_err(|error| Failure::environment(format!("{}: {}", path.display(), chain(&error))))?;
         answers.flush().map_err(|error| Failure::environment(format!("the answers cannot be written: {error}")))?;
-        total.add(&summary);
+        total.taken += summary.taken;
+        total.repeated += summary.repeated;
+        total.refused += summary.refused;
     }
     bar.finish_and_clear();
     let mut summary = io::stderr().lock();
     // The summary is for people; a closed stderr must not turn a good import into a bad one.
-    let _ = writeln!(summary, "{total}");
+    let _ = writeln!(summary, "{}", told(&total));
     Ok(u8::from(total.refused > 0))
 }
 
-fn importer(opened: &Opened) -> Result<Importer<'_>, Failure> {
-    let jwe = adapters::open_jwe(&opened.config).map_err(|findings| {
-        Failure::configuration(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
-    Ok(opened.night.importer(&opened.config.products, jwe))
+/// The summary for people.
+pub(super) fn told(summary: &ImportSummary) -> String {
+    let ImportSummary { taken, repeated, refused } = summary;
+    format!("{taken} orders taken, {repeated} known already, {refused} refused")
+}
+
+/// The keys issuers encrypt card data to.
+pub(super) fn open_jwe(config: &Config) -> Result<JweKeys, Failure> {
+    let failure = |findings: Vec<String>| Failure::configuration(findings.join("\n"));
+    let pairs =
+        adapters::read_jwe(config).map_err(|findings| failure(findings.iter().map(ToString::to_string).collect()))?;
+    let mut keys = JweKeys::default();
+    for pair in pairs {
+        keys.add(&pair.certificate, &pair.private_key).map_err(|error| failure(vec![chain(&error)]))?;
+    }
+    Ok(keys)
 }
 
 fn open(path: &PathBuf) -> Result<Box<dyn BufRead + Send>, Failure> {

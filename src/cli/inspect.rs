@@ -1,7 +1,7 @@
 //! `emboss inspect`: is this file sound, and what is in it?
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -84,7 +84,10 @@ fn source(arguments: &InspectArguments, home: &Home<'_>) -> Result<Source, Failu
         return Ok(Source::Plain(reader));
     }
     let Some(key) = &arguments.key else {
-        return Err(Failure::configuration(format!("{} is sealed: name the recipient's key with --key", path.display())));
+        return Err(Failure::configuration(format!(
+            "{} is sealed: name the recipient's key with --key",
+            path.display()
+        )));
     };
     let secret = |path: &Path| {
         files::read_secret(&path.display().to_string(), home.surroundings.credentials_directory.as_deref())
@@ -101,16 +104,16 @@ fn source(arguments: &InspectArguments, home: &Home<'_>) -> Result<Source, Failu
 /// The certificate signatures are checked against.
 fn signer(arguments: &InspectArguments, home: &Home<'_>) -> Result<Vec<u8>, Failure> {
     if let Some(path) = &arguments.signer {
-        return files::read_public(&path.display().to_string())
-            .map_err(|error| Failure::configuration(chain(&error)));
+        return files::read_public(&path.display().to_string()).map_err(|error| Failure::configuration(chain(&error)));
     }
     if !home.config_path().exists() {
         return Err(Failure::configuration(
             "who signed cannot be checked: name the signer's certificate with --signer, or a configuration with --config",
         ));
     }
-    adapters::signer_certificate(&home.config()?, SystemClock.now())
-        .map_err(|findings| Failure::configuration(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    adapters::signer_certificate(&home.config()?, SystemClock.now()).map_err(|findings| {
+        Failure::configuration(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })
 }
 
 fn read(source: Source, shown: &mut Shown, at: DateTime<Utc>) -> Result<Inspected, Failure> {
@@ -125,8 +128,7 @@ fn read(source: Source, shown: &mut Shown, at: DateTime<Utc>) -> Result<Inspecte
     let (read, signature) = match source {
         Source::Plain(mut reader) => (read_document(&mut reader, &mut visit), None),
         Source::Sealed { file, key, signer } => {
-            let opened =
-                seal::open(file, &key, &signer, at).map_err(|error| Failure::configuration(chain(&error)))?;
+            let opened = seal::open(file, &key, &signer, at).map_err(|error| Failure::configuration(chain(&error)))?;
             let mut reader = BufReader::with_capacity(1 << 16, opened);
             let read = read_document(&mut reader, &mut visit);
             // The verdict is known only behind the last byte, which a broken document may not have reached.
@@ -246,15 +248,9 @@ fn signature(verdict: Option<&Verdict>) -> (bool, String) {
 }
 
 /// Opening a LIVE file leaves a trace.
-async fn write_down(
-    home: &Home<'_>,
-    output: &Output,
-    header: &Header,
-    by: &str,
-    reason: &str,
-) -> Result<(), Failure> {
+async fn write_down(home: &Home<'_>, output: &Output, header: &Header, by: &str, reason: &str) -> Result<(), Failure> {
     let opened = home.open(output, false).await?;
     let data = json!({ "fileId": header.file_id, "fileName": header.file_name, "by": by, "reason": reason });
-    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data.to_string()).await?;
+    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data).await?;
     Ok(())
 }

@@ -2,22 +2,31 @@
 
 use std::io::{self, Write};
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::card::{Pan, PanMask};
-use crate::config::{LogFormat, LogSettings};
+use crate::config::{LogFormat, LogLevel, LogSettings};
 
 /// Starts logging; a second call changes nothing.
 pub(super) fn start(settings: &LogSettings) {
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(settings.level.filter())
-        .with_writer(Masking)
-        .with_ansi(false);
+    let builder =
+        tracing_subscriber::fmt().with_max_level(filter(settings.level)).with_writer(Masking).with_ansi(false);
     // A logger that is set already stays: tests and the scheduler start it once per process.
     let _ = match settings.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     };
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use errors::Failure;
+pub use open::open_night;
 pub use surroundings::{Surroundings, harden};
 
 /// Turns the plastics a card issuer has marked for production into encrypted embossing files at each embossing
@@ -100,11 +101,7 @@ pub fn run(arguments: &Arguments, surroundings: &Surroundings) -> u8 {
     }
 }
 
-async fn dispatch(
-    arguments: &Arguments,
-    surroundings: &Surroundings,
-    output: &output::Output,
-) -> Result<u8, Failure> {
+async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &output::Output) -> Result<u8, Failure> {
     let home = open::Home { arguments, surroundings };
     match &arguments.command {
         Command::Demo(demo) => demo::demo(demo, output).await,

@@ -1,5 +1,6 @@
 //! Opens the adapters a command works with, from the configuration.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +10,9 @@ use chrono::TimeDelta;
 use super::output::Output;
 use super::progress::Bar;
 use super::{Arguments, Failure, Surroundings, logging};
+use crate::agreement::Product;
 use crate::ambient::{Clock, Random, SystemClock};
+use crate::card::InstitutionId;
 use crate::config::{Config, ConfigError, adapters};
 use crate::night::{Configured, Night, NightSettings, Observer, Silent};
 use crate::spool::Spool;
@@ -84,6 +87,7 @@ pub async fn open_night(
         outbound: Arc::new(Configured { config: Arc::clone(config) }),
         terms,
         institutions: config.institutions.clone(),
+        products: products(config),
         manufacturers: config.manufacturers.clone(),
         settings: NightSettings {
             environment: config.environment,
@@ -96,6 +100,14 @@ pub async fn open_night(
         observer,
         stop: Arc::new(AtomicBool::new(false)),
     })
+}
+
+fn products(config: &Config) -> BTreeMap<InstitutionId, BTreeMap<String, Product>> {
+    let mut products: BTreeMap<InstitutionId, BTreeMap<String, Product>> = BTreeMap::new();
+    for product in &config.products {
+        products.entry(product.institution.clone()).or_default().insert(product.code.clone(), product.clone());
+    }
+    products
 }
 
 /// Opens the vault alone.

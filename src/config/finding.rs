@@ -11,13 +11,23 @@ pub struct Finding {
     pub subject: String,
     /// What is wrong there.
     pub text: String,
-    /// What to do.
+    /// What to do; empty where the text says it.
     pub action: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.action.is_empty() {
+            return write!(f, "{}: {}", self.subject, self.text);
+        }
         write!(f, "{} {}: {}", self.subject, self.text, self.action)
+    }
+}
+
+impl Finding {
+    /// A finding whose text is a sentence that already says what to do.
+    pub(super) fn sentence(subject: impl Into<String>, text: &impl fmt::Display) -> Self {
+        Self { subject: subject.into(), text: text.to_string(), action: String::new() }
     }
 }
 

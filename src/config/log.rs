@@ -1,6 +1,7 @@
 //! The `[log]` section: how the log on stderr is written.
 
 use serde::Deserialize;
+use tracing::level_filters::LevelFilter;
 
 use crate::card::product::words;
 
@@ -33,6 +34,19 @@ words!(
         Trace = "trace",
     }
 );
+
+impl LogLevel {
+    /// The same for the log's writer.
+    pub fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
 
 /// `[log]`. Its words are closed lists, so that there is nothing left to validate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

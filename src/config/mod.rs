@@ -7,6 +7,7 @@
 //! edge needs to know the others. Loading opens no other file. What only an opened file can tell (a key's usage, a
 //! certificate's expiry) is found in [`adapters`], and stops only what depends on it.
 
+pub mod adapters;
 mod agreements;
 mod database;
 mod destinations;

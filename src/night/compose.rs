@@ -19,7 +19,7 @@ use crate::agreement::Terms;
 use crate::card::RecordUid;
 use crate::document::{DocumentWriter, FileName, Header, InstitutionRef, PinKeyRef, Trailer};
 use crate::report::Alert;
-use crate::seal::Sealer;
+use crate::seal::{SealError, Sealer};
 use crate::selection::{ReasonCode, Tally};
 use crate::settlement::FileEvent;
 use crate::spool::{JournalEntry, JournalLine, SealedFile};
@@ -135,7 +135,11 @@ impl Night {
             code: ReasonCode::KeyUnusable,
             detail: format!("zone PIN key {key_id} is not in the vault"),
         })?;
-        Ok(PinKeyRef { key_id: key_id.to_owned(), algorithm: key.algorithm.to_string(), kcv: key.shown_kcv().to_owned() })
+        Ok(PinKeyRef {
+            key_id: key_id.to_owned(),
+            algorithm: key.algorithm.to_string(),
+            kcv: key.shown_kcv().to_owned(),
+        })
     }
 
     async fn compose(
@@ -188,7 +192,7 @@ impl Night {
                     Some(Piece::Bytes(mut bytes)) => {
                         let written = writer.write_all(&bytes);
                         bytes.zeroize();
-                        written.map_err(|source| crate::spool::SpoolError::write(file_id, source))?;
+                        written.map_err(|source| SealError::Write(source.into()))?;
                     }
                     Some(Piece::End) => break,
                     None => return Ok(None),
@@ -238,7 +242,14 @@ impl Night {
             .vault
             .open_fill_seed(&file.institution, file.file_id, &Wrapped(file.fill_seed.clone()))
             .map_err(|error| Trouble::Stopped { code: ReasonCode::KeyUnusable, detail: error.to_string() })?;
-        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, version: file.version, fill_seed })
+        Ok(Personaliser {
+            vault: &self.vault,
+            terms,
+            cut_off: file.cut_off,
+            at: file.data_as_of,
+            version: file.version,
+            fill_seed,
+        })
     }
 
     /// Reads the next page while the one before is being written.

@@ -10,7 +10,7 @@ use super::error::Trouble;
 use super::observe::Stage;
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
-use crate::delivery::{self, DeliveryError, FinalName, Outcome, Remote, RenameOrder, RetryClass};
+use crate::delivery::{self, DeliveryError, FinalName, Outcome, Place, Remote, RenameOrder, RetryClass};
 use crate::settlement::{FileEvent, FileState};
 use crate::spool::{JournalEntry, SealedFile};
 use crate::store::{FileChange, FileRow};
@@ -107,21 +107,19 @@ impl Night {
     ) -> Result<Session, Trouble> {
         let name = file.file_name.clone().unwrap_or_default();
         let attempt = file.attempt + 1;
-        let temporary_name = delivery::temporary_name(&name, attempt);
-        let older: Vec<String> = (1..attempt).map(|attempt| delivery::temporary_name(&name, attempt)).collect();
-        let (mut session, identity) = blocking(move || {
-            let mut session = session;
-            session.identity().map(|identity| (session, identity))
-        })
-        .await??;
-        let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity: identity.to_string() };
+        let older: Vec<String> = (1..attempt).map(|attempt| temporary_name(&name, attempt)).collect();
+        let temporary_name = temporary_name(&name, attempt);
+
+        let identity = session.identity().to_string();
+        let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         *file = self.store.advance(file, FileEvent::Send, run.epoch, change).await?;
         let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
-        session = blocking(move || {
+        let session = blocking(move || {
+            let mut session = session;
             let total = sealed.size_bytes();
             let mut progress = |done| observer.progress(&subject, Stage::Deliver, done, total);
-            delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)
-                .map(|_| session)
+            delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
+            Ok::<_, DeliveryError>(session)
         })
         .await??;
         *file = self.store.advance(file, FileEvent::Complete, run.epoch, FileChange::Complete).await?;
@@ -138,30 +136,50 @@ impl Night {
         patience: Patience,
     ) -> Result<Renamed, Trouble> {
         let n = file.rename_attempt + 1;
-        let order = rename_order(file, n, patience);
-        let final_name = order.final_name.clone();
-        let (session, identity, found) = blocking(move || {
-            let mut session = session;
-            let identity = session.identity()?;
-            let found = delivery::look(&mut *session, &final_name);
-            Ok::<_, DeliveryError>((session, identity, found))
-        })
-        .await??;
-        if n == 1 && matches!(found, FinalName::Present { .. }) {
-            let why = format!("{} was there before our first rename", order.final_name);
-            return self.doubt(run, file, why).await;
-        }
+        let names = Names::of(file);
+        let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
+        let session = if n == 1 { self.look_first(run, file, session, names.clone()).await? } else { session };
         self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
         let change = FileChange::Rename { rename_attempt: n };
         *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
-        let order = RenameOrder { same_identity: file.identity.as_deref() == Some(&identity.to_string()), ..order };
         let (session, outcome) = blocking(move || {
             let mut session = session;
+            let order = RenameOrder {
+                temporary_name: &names.temporary,
+                final_name: &names.published,
+                size_bytes: names.size_bytes,
+                rename_attempt: n,
+                proves_publication: patience.rename_proves_publication,
+                same_identity,
+            };
             let outcome = delivery::rename(&mut *session, &order);
             (session, outcome)
         })
         .await?;
         self.judge_rename(run, file, session, outcome).await
+    }
+
+    /// A final name that is there before our first rename is somebody else's: no RENAME, a person must look.
+    async fn look_first(
+        &self,
+        run: &Run<'_>,
+        file: &mut FileRow,
+        session: Session,
+        names: Names,
+    ) -> Result<Session, Trouble> {
+        let (session, found, path) = blocking(move || {
+            let mut session = session;
+            let found = delivery::look(&mut *session, &names.published)?;
+            let path = session.path(Place::Final(&names.published));
+            Ok::<_, DeliveryError>((session, found, path))
+        })
+        .await??;
+        match found {
+            FinalName::Present { .. } => {
+                Err(self.doubt(run, file, format!("{path} was there before our first rename")).await?)
+            }
+            FinalName::Absent | FinalName::Unknown => Ok(session),
+        }
     }
 
     async fn judge_rename(
@@ -173,7 +191,7 @@ impl Night {
     ) -> Result<Renamed, Trouble> {
         match outcome {
             Outcome::Published { how } => {
-                tracing::info!(file_id = %file.file_id, "published: {how}");
+                tracing::info!(file_id = %file.file_id, "published: {how:?}");
                 self.spool.note(&journal_line(file, JournalEntry::Published))?;
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
@@ -188,26 +206,41 @@ impl Night {
                 tracing::warn!(file_id = %file.file_id, "{why}; uploading again");
                 Ok(Renamed::SendAgain(session))
             }
-            Outcome::Uncertain(why) => self.doubt(run, file, why).await,
+            // The file stays RENAMING: the next try looks what became of it, with the next number.
+            Outcome::Unanswered(error) => Err(error.into()),
+            Outcome::Uncertain(why) => Err(self.doubt(run, file, why).await?),
         }
     }
 
-    async fn doubt(&self, run: &Run<'_>, file: &mut FileRow, why: String) -> Result<Renamed, Trouble> {
+    /// UNCERTAIN, and the trouble that says so.
+    async fn doubt(&self, run: &Run<'_>, file: &mut FileRow, why: String) -> Result<Trouble, Trouble> {
         let change = FileChange::Because(why.clone());
         *file = self.store.advance(file, FileEvent::Doubt, run.epoch, change).await?;
-        Err(Trouble::Uncertain(why))
+        Ok(Trouble::Uncertain(why))
     }
 }
 
-fn rename_order(file: &FileRow, rename_attempt: u32, patience: Patience) -> RenameOrder {
-    RenameOrder {
-        temporary_name: file.temporary_name.clone().unwrap_or_default(),
-        final_name: file.file_name.clone().unwrap_or_default(),
-        size_bytes: file.size_bytes.unwrap_or_default(),
-        rename_attempt,
-        proves_publication: patience.rename_proves_publication,
-        same_identity: false,
+/// The names of a file at its destination.
+#[derive(Debug, Clone)]
+struct Names {
+    temporary: String,
+    published: String,
+    size_bytes: u64,
+}
+
+impl Names {
+    fn of(file: &FileRow) -> Self {
+        Self {
+            temporary: file.temporary_name.clone().unwrap_or_default(),
+            published: file.file_name.clone().unwrap_or_default(),
+            size_bytes: file.size_bytes.unwrap_or_default(),
+        }
     }
+}
+
+/// Own name per attempt: a stale worker can hurt only its own (fault 23).
+fn temporary_name(name: &str, attempt: u32) -> String {
+    format!("{name}.{attempt}.part")
 }
 
 /// Runs a blocking step; a panic in it stops the run, whose file can be resumed.

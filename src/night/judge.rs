@@ -35,8 +35,7 @@ impl<'a> Judge<'a> {
         let mut verdicts = Vec::with_capacity(dossier.requests.len());
         for request in &dossier.requests {
             let candidate = Candidate { dossier, request };
-            let verdict =
-                selection::select(&candidate, self.terms, self.cut_off, self.settings.closing_soon_days);
+            let verdict = selection::select(&candidate, self.terms, self.cut_off, self.settings.closing_soon_days);
             self.count(&candidate, &verdict);
             verdicts.push((request, verdict));
         }
@@ -46,8 +45,7 @@ impl<'a> Judge<'a> {
     fn count(&mut self, candidate: &Candidate<'_>, verdict: &Verdict) {
         let Some(finding) = self.tally.add(candidate, verdict, self.cut_off) else { return };
         if finding.code == ReasonCode::HeldPinWait {
-            let passed = self.settings.pin_wait_days.iter().filter(|days| **days <= finding.age_days).max();
-            if let Some(days) = passed {
+            if let Some(days) = selection::warning_age(finding.age_days, &self.settings.pin_wait_days) {
                 *self.tally.warnings.entry(format!("PIN_WAIT_OVER_{days}_DAYS")).or_default() += 1;
             }
         }
@@ -103,9 +101,7 @@ impl Decide for ClaimJudge<'_> {
             .judge(dossier)
             .into_iter()
             .filter_map(|(request, verdict)| match verdict {
-                Verdict::Produce(production) => {
-                    Some(Decision::Produce(new_item(request, dossier, terms, *production)))
-                }
+                Verdict::Produce(production) => Some(Decision::Produce(new_item(request, dossier, terms, *production))),
                 Verdict::Close(reason) => Some(Decision::Close(request.record_uid, reason.code)),
                 Verdict::Hold(_) | Verdict::Exclude(_) => None,
             })

@@ -16,12 +16,13 @@ mod pins;
 mod planning;
 mod unrouted;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
-use crate::agreement::{Institution, Manufacturer, Terms};
+use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::Environment;
@@ -51,6 +52,8 @@ pub struct Night {
     pub terms: Vec<Terms>,
     /// The configured institutions.
     pub institutions: Vec<Institution>,
+    /// Their products, by code.
+    pub products: BTreeMap<InstitutionId, BTreeMap<String, Product>>,
     /// The configured houses.
     pub manufacturers: Vec<Manufacturer>,
     /// The few settings that are the night's own.
@@ -157,9 +160,7 @@ impl Night {
         let unfinished = self.store.unfinished().await?;
         self.alert_orphans(&mut run, &unfinished);
         let mut agreements = Vec::new();
-        for terms in self.terms.iter().filter(|terms| {
-            order.admits(&terms.institution.id, &terms.manufacturer.code)
-        }) {
+        for terms in self.terms.iter().filter(|terms| order.admits(&terms.institution.id, &terms.manufacturer.code)) {
             let left_over: Vec<FileRow> = unfinished.iter().filter(|file| belongs(file, terms)).cloned().collect();
             agreements.push(self.agreement(&mut run, terms, left_over).await?);
         }

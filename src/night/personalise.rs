@@ -15,6 +15,7 @@ use crate::card::{Cvv, Pan, PinBlock, ProductionEvent, Track};
 use crate::document::{ChipData, DeliveryBlock, EmbossingLines, PinMailerBlock, Record, RecordType};
 use crate::selection::{self, ReasonCode};
 use crate::store::PinnedItem;
+use crate::vault::keys::CvkUse;
 use crate::vault::tracks::{self, Marks, TrackError};
 use crate::vault::{CryptoError, CvvSpec, Owner, PvvSpec, StoredPin, Vault, Wrapped};
 
@@ -23,6 +24,8 @@ pub(super) struct Personaliser<'a> {
     pub(super) vault: &'a Vault,
     pub(super) terms: &'a Terms,
     pub(super) cut_off: DateTime<Utc>,
+    /// The claim's instant: keys must be live then.
+    pub(super) at: DateTime<Utc>,
     pub(super) version: FileVersion,
     pub(super) fill_seed: Zeroizing<[u8; 32]>,
 }
@@ -100,9 +103,10 @@ impl Personaliser<'_> {
 
     fn product(&self, item: &PinnedItem) -> Result<&Product, Fallout> {
         let code = &item.card.product_code;
-        self.terms.products.get(code).ok_or_else(|| {
-            Fallout::Card(ReasonCode::ProductUnknown, format!("product {code} is no longer configured"))
-        })
+        self.terms
+            .products
+            .get(code)
+            .ok_or_else(|| Fallout::Card(ReasonCode::ProductUnknown, format!("product {code} is no longer configured")))
     }
 
     /// What every record has.
@@ -194,7 +198,7 @@ impl Personaliser<'_> {
             order: product.cvv2_expiry,
             service_code: "000",
         };
-        record.cvv2 = Some(self.vault.crypto().cvv(&record.pan, &cvv2).await?);
+        record.cvv2 = Some(self.cvv(&record.pan, &cvv2).await?);
         if product.stripe.is_none() && product.chip.is_none() {
             return Ok(());
         }
@@ -245,7 +249,15 @@ impl Personaliser<'_> {
             return Err(Fallout::Card(ReasonCode::CryptoUnavailable, why));
         };
         let spec = CvvSpec { key_id, expiry: item.plastic.expiry, order: Cvv2Expiry::Yymm, service_code };
-        Ok(self.vault.crypto().cvv(pan, &spec).await?)
+        self.cvv(pan, &spec).await
+    }
+
+    /// A key that ended takes no new cards, yet serves reissues until it retires (card-secrets.md 2).
+    async fn cvv(&self, pan: &Pan, spec: &CvvSpec<'_>) -> Result<Cvv, Fallout> {
+        self.vault
+            .live_cvk(spec.key_id, CvkUse::Reissue, self.at)
+            .map_err(|error| Fallout::Card(ReasonCode::CryptoUnavailable, error.to_string()))?;
+        Ok(self.vault.crypto().cvv(pan, spec).await?)
     }
 
     /// The item's PIN, where the record carries it or its PVV.
@@ -258,12 +270,11 @@ impl Personaliser<'_> {
     ) -> Result<Option<Pin>, Fallout> {
         let Some(row) = &item.pin else { return Ok(None) };
         let lost = |error: crate::vault::VaultError| Fallout::Card(ReasonCode::PinNotAvailable, error.to_string());
-        let stored = self
-            .vault
-            .open_pin(owner, row.version, &row.scheme, &Wrapped(row.stored.clone()))
-            .map_err(lost)?;
+        let stored = self.vault.open_pin(owner, row.version, &Wrapped(row.stored.clone())).map_err(lost)?;
         let pvv = match (&row.pvv, &product.pin) {
-            (Some(wrapped), _) => Some(self.vault.open_pvv(owner, row.version, &Wrapped(wrapped.clone())).map_err(lost)?),
+            (Some(wrapped), _) => {
+                Some(self.vault.open_pvv(owner, row.version, &Wrapped(wrapped.clone())).map_err(lost)?.value)
+            }
             (None, Some(terms)) => {
                 let spec = PvvSpec { key_id: terms.pvv_key.clone(), pvki: terms.pvki.clone() };
                 Some(self.vault.crypto().pvv(pan, &stored, &spec).await?.value)
@@ -288,7 +299,9 @@ impl Personaliser<'_> {
     fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {
         let delivery = selection::pin_delivery(&item.card, &item.customer, &item.account, self.terms, self.cut_off)
             .map_err(|reason| Fallout::Card(reason.code, reason.detail))?
-            .ok_or_else(|| Fallout::Card(ReasonCode::NothingToPrint, "the PIN is delivered electronically".to_owned()))?;
+            .ok_or_else(|| {
+                Fallout::Card(ReasonCode::NothingToPrint, "the PIN is delivered electronically".to_owned())
+            })?;
         Ok(PinMailerBlock {
             delivery_type: delivery.kind,
             recipient: Some(selection::recipient(&item.customer)),

@@ -36,10 +36,7 @@ impl Night {
                         let code = ReasonCode::PinGenerationFailed;
                         self.store.release(file.file_id, run.epoch, request.record_uid, code).await?;
                         tally.fell_out(request.event.as_str(), code);
-                        run.alerts.push(Alert::new(
-                            code.as_str(),
-                            format!("Card {} is held: {why}.", request.card_id),
-                        ));
+                        run.alerts.push(Alert::new(code.as_str(), format!("Card {} is held: {why}.", request.card_id)));
                     }
                     Err(CryptoError::Configuration(why) | CryptoError::Transient(why)) => {
                         return Err(Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail: why });

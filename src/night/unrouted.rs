@@ -1,10 +1,14 @@
 //! Due cards that no agreement takes: held with the reason, never silently dropped (R8).
 
 use super::{Night, NightError, Run};
-use crate::agreement::{Institution, Manufacturer};
+use std::collections::BTreeMap;
+
+use crate::agreement::{Institution, Product};
 use crate::card::{InstitutionId, ManufacturerCode};
-use crate::selection::{self, Candidate, Dossier, Finding, Reason, ReasonCode, Tally, Verdict};
+use crate::selection::{self, Candidate, Finding, ReasonCode, Tally, Verdict};
 use crate::store::{Due, Route};
+
+static NO_PRODUCTS: BTreeMap<String, Product> = BTreeMap::new();
 
 /// Dossiers read at once.
 pub(super) const PAGE: u32 = 2_000;
@@ -74,20 +78,25 @@ impl Night {
             let Some(last) = dossiers.last() else { return Ok((tally, findings)) };
             after = Some(last.card_id);
             for dossier in &dossiers {
-                let verdict = Verdict::Hold(reason(dossier, configured, &self.manufacturers));
                 for request in &dossier.requests {
-                    let finding = tally.add(&Candidate { dossier, request }, &verdict, due.cut_off);
+                    let candidate = Candidate { dossier, request };
+                    let verdict = self.verdict(&candidate, configured, due);
+                    let finding = tally.add(&candidate, &verdict, due.cut_off);
                     findings.extend(finding.filter(|_| findings.len() < crate::plan::MOST_FINDINGS));
                 }
             }
         }
     }
-}
 
-fn reason(dossier: &Dossier, configured: Option<&Institution>, manufacturers: &[Manufacturer]) -> Reason {
-    match configured {
-        Some(institution) => selection::unrouted(dossier, institution, manufacturers),
-        None => ReasonCode::InstitutionUnknown
-            .because(format!("institution {} is not configured", dossier.institution)),
+    fn verdict(&self, candidate: &Candidate<'_>, configured: Option<&Institution>, due: &Due) -> Verdict {
+        match configured {
+            Some(institution) => {
+                let products = self.products.get(&institution.id).unwrap_or(&NO_PRODUCTS);
+                selection::select_unrouted(candidate, institution, products, &self.manufacturers, due.cut_off)
+            }
+            None => Verdict::Hold(
+                ReasonCode::InstitutionUnknown.because(format!("institution {} is not configured", due.institution)),
+            ),
+        }
     }
 }

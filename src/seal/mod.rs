@@ -26,7 +26,7 @@ pub use writer::{Sealer, SealingWriter};
 fn certificates(bytes: &[u8]) -> Result<Vec<openpgp::Cert>, String> {
     use openpgp::parse::Parse;
     openpgp::cert::CertParser::from_bytes(bytes)
-        .and_then(|parser| parser.collect::<openpgp::Result<Vec<_>>>())
+        .and_then(std::iter::Iterator::collect::<openpgp::Result<Vec<_>>>)
         .map_err(|error| error.to_string())
 }
 

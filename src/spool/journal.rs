@@ -109,10 +109,7 @@ fn cut_torn_line(file: &mut File) -> io::Result<()> {
 
 fn parse(line: &str) -> Option<JournalLine> {
     let words: Vec<&str> = line.split(' ').collect();
-    let (file_id, agreement, number, rest) = match words.as_slice() {
-        [file_id, agreement, number, rest @ ..] => (file_id, agreement, number, rest),
-        _ => return None,
-    };
+    let [file_id, agreement, number, rest @ ..] = words.as_slice() else { return None };
     let (institution, manufacturer) = agreement.split_once('/')?;
     let entry = match rest {
         ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()? },

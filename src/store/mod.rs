@@ -58,6 +58,14 @@ pub enum StoreError {
         /// Our epoch.
         epoch: i64,
     },
+    /// A later run has begun, or has taken this over: nothing more may be written under our epoch.
+    #[error("{what} belongs to a later run: epoch {epoch} is over; look at the newest run with emboss status")]
+    Superseded {
+        /// What was to be written.
+        what: String,
+        /// Our epoch.
+        epoch: i64,
+    },
     /// The transition is not in the table.
     #[error("file {file_id}: {source}")]
     Illegal {
@@ -368,6 +376,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Events after a number.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
+
+    /// Writes an event that no transition brings along, for example that a LIVE file was opened.
+    async fn note_event(
+        &self,
+        kind: &str,
+        institution: Option<&InstitutionId>,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError>;
 
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;

@@ -13,7 +13,9 @@ use chrono::{DateTime, Utc};
 
 use crate::ambient::Random;
 use crate::seal::{GeneratedKey, SealError, generate_key};
-use crate::vault::trial_keys::{TrialKeys, make_trial_keys};
+use crate::vault::key_set::{KeySet, make_test_keys};
+use crate::vault::keys::KeyAlgorithm;
+use crate::vault::tr31::Tr31Error;
 
 /// The commented configuration, with places for what is made on the spot.
 const TEMPLATE: &str = include_str!("emboss.toml");
@@ -34,7 +36,10 @@ pub enum TrialError {
     },
     /// A key cannot be made.
     #[error("an OpenPGP key cannot be made")]
-    Key(#[from] SealError),
+    OpenPgp(#[from] SealError),
+    /// A card key cannot be made.
+    #[error("a card key cannot be made")]
+    CardKey(#[from] Tr31Error),
 }
 
 /// What was laid out.
@@ -75,11 +80,14 @@ pub fn lay_out(folder: &Path, random: &Random, at: DateTime<Utc>) -> Result<Inst
     for name in ["keys", "out"] {
         make_folder(&folder.join(name))?;
     }
-    let keys = make_trial_keys(random);
+    let keys = make_test_keys(random, &[("zpk-x-1", KeyAlgorithm::Tdes2Key)])?;
     let signer = generate_key("Example Bank embossing <embossing@bank.example>", at)?;
     let house = generate_key("Factory X <incoming@factory-x.example>", at)?;
-    for (name, content) in keys.files() {
-        write_private(&folder.join("keys").join(name), content.as_bytes())?;
+    for (number, component) in keys.components.iter().enumerate() {
+        write_private(&folder.join(format!("keys/kbpk-{}.hex", number + 1)), component.as_bytes())?;
+    }
+    for key in &keys.keys {
+        write_private(&folder.join(format!("keys/{}.tr31", key.id)), key.block.as_bytes())?;
     }
     write_private(&folder.join("keys/signer.key"), &signer.secret_key)?;
     write_private(&folder.join("keys/signer.asc"), &signer.certificate)?;
@@ -89,9 +97,9 @@ pub fn lay_out(folder: &Path, random: &Random, at: DateTime<Utc>) -> Result<Inst
     Ok(Installation { folder: folder.to_owned() })
 }
 
-fn config(keys: &TrialKeys, signer: &GeneratedKey, house: &GeneratedKey) -> String {
+fn config(keys: &KeySet, signer: &GeneratedKey, house: &GeneratedKey) -> String {
     let mut sections = String::new();
-    for key in &keys.blocks {
+    for key in &keys.keys {
         sections.push_str(&format!(
             "[[key]]\nid = \"{id}\"\nblock_file = \"keys/{id}.tr31\"\nkbpk = \"main\"\nkcv = \"{kcv}\"\n",
             id = key.id,
@@ -101,16 +109,16 @@ fn config(keys: &TrialKeys, signer: &GeneratedKey, house: &GeneratedKey) -> Stri
     TEMPLATE
         .replace("{kbpk_kcv_1}", &keys.component_kcvs[0])
         .replace("{kbpk_kcv_2}", &keys.component_kcvs[1])
-        .replace("{kbpk_kcv}", &keys.kbpk_kcv)
+        .replace("{kbpk_kcv}", &keys.kcv)
         .replace("{keys}", &sections)
         .replace("{signer_fingerprint}", &signer.fingerprint)
         .replace("{recipient_fingerprint}", &house.fingerprint)
 }
 
 fn make_empty(folder: &Path) -> Result<(), TrialError> {
-    match fs::read_dir(folder) {
-        Ok(mut entries) if entries.next().is_some() => Err(TrialError::NotEmpty(folder.to_owned())),
-        Ok(_) => Ok(()),
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(TrialError::NotEmpty(folder.to_owned())),
+        Ok(false) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => make_folder(folder),
         Err(source) => Err(TrialError::File { path: folder.to_owned(), source }),
     }

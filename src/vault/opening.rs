@@ -152,7 +152,7 @@ impl Opening {
         }
         match kbpks.get(key.kbpk.as_str()) {
             None => {
-                self.find(id, format!("key {id} is protected by {}, which the configuration does not have", key.kbpk))
+                self.find(id, format!("key {id} is protected by {}, which the configuration does not have", key.kbpk));
             }
             // Its own finding says why it could not be joined.
             Some(None) => {}

@@ -1,8 +1,11 @@
 //! The real programs that tests work with: OpenSSH and GnuPG. A missing one fails the test and names its package.
 #![allow(dead_code, reason = "every test file uses another part of this")]
+#![allow(clippy::expect_used, reason = "a broken harness fails the test and says where")]
 #![allow(unreachable_pub, reason = "shared between test files")]
 
 pub mod gpg;
+pub mod house;
+pub mod proxy;
 pub mod sshd;
 
 use std::path::PathBuf;

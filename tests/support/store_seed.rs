@@ -7,42 +7,42 @@ use emboss::store::{IntakeWork, NewCard, Store};
 use uuid::Uuid;
 
 /// An instant, for example `at("2026-11-20T03:00:00Z")`.
-pub fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
 /// The issuer most tests use.
-pub fn issuer() -> InstitutionId {
+pub(crate) fn issuer() -> InstitutionId {
     "246001".parse().unwrap()
 }
 
 /// A house.
-pub fn house(code: &str) -> ManufacturerCode {
+pub(crate) fn house(code: &str) -> ManufacturerCode {
     code.parse().unwrap()
 }
 
 /// A card id.
-pub fn card_id(number: i64) -> CardId {
+pub(crate) fn card_id(number: i64) -> CardId {
     CardId::new(number).unwrap()
 }
 
 /// A plastic id.
-pub fn plastic_id(number: i64) -> PlasticId {
+pub(crate) fn plastic_id(number: i64) -> PlasticId {
     PlasticId::new(number).unwrap()
 }
 
 /// The recordUid of a plastic's request.
-pub fn uid(number: i64) -> RecordUid {
+pub(crate) fn uid(number: i64) -> RecordUid {
     RecordUid(Uuid::from_u128(0x4000_8000_0000_0000_0000 + u128::try_from(number).unwrap()))
 }
 
 /// When plastics were marked.
-pub fn marked() -> DateTime<Utc> {
+pub(crate) fn marked() -> DateTime<Utc> {
     at("2026-11-19T10:00:00Z")
 }
 
 /// A customer called by `last_name`.
-pub fn customer(last_name: &str) -> Customer {
+pub(crate) fn customer(last_name: &str) -> Customer {
     Customer {
         customer_number: "C1".into(),
         locale: "fi_FI".into(),
@@ -55,7 +55,7 @@ pub fn customer(last_name: &str) -> Customer {
 }
 
 /// A card of customer and account `number`.
-pub fn card(number: i64, manufacturer: Option<&str>) -> Card {
+pub(crate) fn card(number: i64, manufacturer: Option<&str>) -> Card {
     Card {
         customer_id: CustomerId::new(number).unwrap(),
         account_id: AccountId::new(number).unwrap(),
@@ -83,7 +83,13 @@ pub fn card(number: i64, manufacturer: Option<&str>) -> Card {
 }
 
 /// A plastic as intake makes it.
-pub fn plastic(number: i64, card: i64, sequence_number: u8, event: ProductionEvent, status: PlasticStatus) -> Plastic {
+pub(crate) fn plastic(
+    number: i64,
+    card: i64,
+    sequence_number: u8,
+    event: ProductionEvent,
+    status: PlasticStatus,
+) -> Plastic {
     Plastic {
         plastic_id: plastic_id(number),
         card_id: card_id(card),
@@ -99,7 +105,7 @@ pub fn plastic(number: i64, card: i64, sequence_number: u8, event: ProductionEve
 }
 
 /// A request for a plastic; its recordUid is [`uid`] of the plastic's number.
-pub fn request(plastic: i64, event: ProductionEvent) -> Request {
+pub(crate) fn request(plastic: i64, event: ProductionEvent) -> Request {
     Request {
         record_uid: uid(plastic),
         plastic_id: plastic_id(plastic),
@@ -110,26 +116,26 @@ pub fn request(plastic: i64, event: ProductionEvent) -> Request {
 }
 
 /// A PIN order for the card of a plastic; its recordUid is [`uid`] of 1,000,000 + the card's number.
-pub fn pin_order(card: i64, plastic: i64) -> Request {
+pub(crate) fn pin_order(card: i64, plastic: i64) -> Request {
     Request { record_uid: uid(1_000_000 + card), ..request(plastic, ProductionEvent::Ropin) }
 }
 
 /// One unit of intake on a store.
-pub struct Seed {
+pub(crate) struct Seed {
     /// The issuer.
-    pub of: InstitutionId,
+    pub(crate) of: InstitutionId,
     /// The open work.
-    pub work: Box<dyn IntakeWork>,
+    pub(crate) work: Box<dyn IntakeWork>,
 }
 
 impl Seed {
     /// Begins.
-    pub async fn begin(store: &dyn Store) -> Self {
+    pub(crate) async fn begin(store: &dyn Store) -> Self {
         Self { of: issuer(), work: store.intake().await.unwrap() }
     }
 
     /// Customer, account and card of one number.
-    pub async fn card(&mut self, number: i64, manufacturer: Option<&str>) {
+    pub(crate) async fn card(&mut self, number: i64, manufacturer: Option<&str>) {
         let card = card(number, manufacturer);
         let account = Account { customer_id: card.customer_id, address: None };
         self.work.put_customer(&self.of, card.customer_id, 1, &customer("Virtanen"), marked()).await.unwrap();
@@ -149,24 +155,24 @@ impl Seed {
     }
 
     /// A plastic without a request.
-    pub async fn plastic(&mut self, plastic: &Plastic) {
+    pub(crate) async fn plastic(&mut self, plastic: &Plastic) {
         self.work.new_plastic(&self.of, plastic).await.unwrap();
     }
 
     /// A request.
-    pub async fn request(&mut self, card: i64, request: &Request) {
+    pub(crate) async fn request(&mut self, card: i64, request: &Request) {
         self.work.new_request(&self.of, card_id(card), request).await.unwrap();
     }
 
     /// A card with one marked NCRD plastic of the same number.
-    pub async fn marked_card(&mut self, number: i64, manufacturer: Option<&str>) {
+    pub(crate) async fn marked_card(&mut self, number: i64, manufacturer: Option<&str>) {
         self.card(number, manufacturer).await;
         self.plastic(&plastic(number, number, 1, ProductionEvent::Ncrd, PlasticStatus::Inactive)).await;
         self.request(number, &request(number, ProductionEvent::Ncrd)).await;
     }
 
     /// A card whose plastic `number` is in use and whose plastic `number + 1` is marked.
-    pub async fn reissued_card(&mut self, number: i64, manufacturer: Option<&str>) {
+    pub(crate) async fn reissued_card(&mut self, number: i64, manufacturer: Option<&str>) {
         self.card(number, manufacturer).await;
         self.plastic(&plastic(number, number, 1, ProductionEvent::Ncrd, PlasticStatus::Active)).await;
         self.plastic(&plastic(number + 1, number, 2, ProductionEvent::Rplre, PlasticStatus::Inactive)).await;
@@ -174,19 +180,19 @@ impl Seed {
     }
 
     /// Closes a card for good, as its version 2.
-    pub async fn lose_card(&mut self, number: i64) {
+    pub(crate) async fn lose_card(&mut self, number: i64) {
         let stored = self.work.card(&self.of, card_id(number)).await.unwrap().unwrap();
         let lost = Card { status: CardStatus::Lost, ..stored.card };
         self.work.put_card(&self.of, card_id(number), stored.version + 1, &lost, marked()).await.unwrap();
     }
 
     /// Closes a request.
-    pub async fn cancel(&mut self, plastic: i64) {
+    pub(crate) async fn cancel(&mut self, plastic: i64) {
         self.work.close_request(&self.of, uid(plastic), ReasonCode::Cancelled).await.unwrap();
     }
 
     /// Makes it durable.
-    pub async fn commit(self) {
+    pub(crate) async fn commit(self) {
         self.work.commit().await.unwrap();
     }
 }

@@ -189,6 +189,18 @@ fn r13_counts_neither_unmarked_nor_virtual_plastics_nor_reordered_pins_nor_repro
 }
 
 #[test]
+fn r13_holds_only_the_plastics_that_are_to_be_made() {
+    let mut dossier = dossier_of(ProductionEvent::Rplre);
+    dossier.pin_version = Some(1);
+    dossier.plastics.push(plastic(3, ProductionEvent::Rpl, PlasticStatus::Inactive));
+    dossier.requests.push(request(3, ProductionEvent::Rpl));
+    dossier.requests.push(request(1, ProductionEvent::Ropin));
+    dossier.requests.push(Request { reproduction: true, ..request(1, ProductionEvent::Ncrd) });
+    let told: Vec<String> = (0..4).map(|index| told(&verdict_on(&dossier, index, &terms()))).collect();
+    assert_eq!(told, ["HOLD DUPLICATE_MARKED !", "HOLD DUPLICATE_MARKED !", "PRODUCE", "PRODUCE"]);
+}
+
+#[test]
 fn r124_a_request_whose_plastic_is_gone_makes_nothing() {
     let mut dossier = dossier();
     dossier.plastics.clear();

@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Pool, Sqlite};
 
 use super::columns::{Columns, plastic_json, request_json};
-use super::statement::{Call, Statement, statement};
+use super::statement::{Call, statement};
 use super::text_of;
 use crate::card::{CardId, InstitutionId};
 use crate::selection::Dossier;
@@ -50,8 +50,8 @@ statement!(
     WHERE state IN ('OPEN', 'CLAIMED') AND state = 'OPEN' AND marked_at <= $1 GROUP BY institution ORDER BY institution"
 );
 
-/// The call that reads one page of dossiers, and the statement it calls.
-pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Result<(Statement, Call), StoreError> {
+/// The call that reads one page of dossiers.
+pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Result<Call, StoreError> {
     let (statement, code, flag) = match &due.route {
         Route::Manufacturer { code, is_default } => (DOSSIERS_OF_MANUFACTURER, code.to_string(), *is_default),
         Route::Elsewhere { known, has_default } => (DOSSIERS_ELSEWHERE, text_of("manufacturers", known)?, *has_default),
@@ -63,7 +63,7 @@ pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Result<(Stat
     };
     let call = statement.call().bind(due.institution.as_str()).bind(due.cut_off.timestamp_micros());
     let call = call.bind(after.map_or(0, CardId::get)).bind(limit).bind(cards);
-    Ok((statement, call.bind(code).bind(flag)))
+    Ok(call.bind(code).bind(flag))
 }
 
 /// A row of [`page`].
@@ -92,7 +92,7 @@ pub(super) async fn read(
     after: Option<CardId>,
     limit: u32,
 ) -> Result<Vec<Dossier>, StoreError> {
-    let (_, call) = page(due, after, limit)?;
+    let call = page(due, after, limit)?;
     let rows = call.rows(readers).await?;
     rows.iter().map(|row| dossier(&due.institution, row)).collect()
 }

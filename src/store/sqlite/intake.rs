@@ -11,7 +11,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::columns::Columns;
 use super::statement::Statement;
-use super::{COMMIT, events, guarded, intake_statements as sql, text_of};
+use super::{events, guarded, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
@@ -255,7 +255,7 @@ impl IntakeWork for SqliteIntake {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.transaction.commit().await.map_err(|error| COMMIT.failed(error))
+        super::commit(self.transaction).await
     }
 }
 

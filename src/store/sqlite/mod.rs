@@ -3,13 +3,22 @@
 //! Invariants: every transaction that writes begins IMMEDIATE, so that it waits for its turn at the start and is never
 //! refused half-way (fault 32); the database's time is the clock given at [`SqliteStore::open`].
 
+mod claim;
+mod claim_statements;
 mod columns;
 mod dossiers;
 mod events;
+mod files;
 mod intake;
 mod intake_statements;
+mod items;
 mod lock;
 mod opening;
+mod pins;
+mod plastics;
+mod runs;
+mod settle;
+mod settle_statements;
 mod statement;
 
 use std::path::{Path, PathBuf};
@@ -19,13 +28,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, Transaction};
 
 use self::opening::Pools;
 use self::statement::statement;
 use super::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, NewPin, NightKey,
-    PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewPin,
+    NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
@@ -34,6 +44,8 @@ use crate::settlement::FileEvent;
 
 statement!(BEGIN = "BEGIN IMMEDIATE");
 statement!(COMMIT = "COMMIT");
+statement!(ROLLBACK = "ROLLBACK");
+statement!(ACQUIRE = "SELECT 1");
 
 /// The store on one SQLite file.
 pub struct SqliteStore {
@@ -73,9 +85,18 @@ impl SqliteStore {
         self.pools.writer.close().await;
     }
 
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.pools.readers.acquire().await.map_err(|error| ACQUIRE.failed(error))
+    }
+
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         self.pools.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| BEGIN.failed(error))
     }
+}
+
+/// Makes a transaction durable; an error leaves open whether it is, so callers read the state again.
+async fn commit(transaction: Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    transaction.commit().await.map_err(|error| COMMIT.failed(error))
 }
 
 /// JSON text of a value of ours.
@@ -83,6 +104,11 @@ fn text_of(what: &'static str, value: &(impl Serialize + ?Sized)) -> Result<Stri
     // Not serde's message: it may quote values.
     serde_json::to_string(value)
         .map_err(|_| StoreError::Corrupt { what: what.to_owned(), reason: "it cannot be written as JSON".to_owned() })
+}
+
+/// Row values as a JSON array, for statements that write many rows at once.
+fn array_of(rows: Vec<serde_json::Value>) -> String {
+    serde_json::Value::Array(rows).to_string()
 }
 
 /// Every guarded statement changes exactly one row.
@@ -99,19 +125,19 @@ impl Store for SqliteStore {
         lock::take(&lock::path_of(&self.path), holder)
     }
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError> {
-        todo!()
+        runs::begin(self, run).await
     }
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError> {
-        todo!()
+        runs::end(self, run_id, at, exit_code, report).await
     }
     async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        todo!()
+        runs::newest(&self.pools.readers, limit).await
     }
     async fn marker(&self, name: &str) -> Result<Option<String>, StoreError> {
-        todo!()
+        runs::marker(&self.pools.readers, name).await
     }
     async fn set_marker(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        todo!()
+        runs::set_marker(self, name, value).await
     }
     async fn due_institutions(&self, cut_off: DateTime<Utc>) -> Result<Vec<(InstitutionId, u64)>, StoreError> {
         dossiers::institutions(&self.pools.readers, cut_off.timestamp_micros()).await
@@ -120,10 +146,10 @@ impl Store for SqliteStore {
         dossiers::read(&self.pools.readers, due, after, limit).await
     }
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
-        todo!()
+        claim::claim(self, order, decide).await
     }
     async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError> {
-        todo!()
+        runs::stop(self, night, epoch).await
     }
     async fn night(
         &self,
@@ -131,25 +157,27 @@ impl Store for SqliteStore {
         institution: &InstitutionId,
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError> {
-        todo!()
+        let mut reader = self.reader().await?;
+        runs::night(&mut reader, night, institution, manufacturer).await
     }
     async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError> {
-        todo!()
+        files::unfinished(&self.pools.readers).await
     }
     async fn file(&self, file_id: FileId) -> Result<Option<FileRow>, StoreError> {
-        todo!()
+        let mut reader = self.reader().await?;
+        files::file(&mut reader, file_id).await
     }
     async fn files(&self, night: &NightKey) -> Result<Vec<FileRow>, StoreError> {
-        todo!()
+        files::of_night(&self.pools.readers, night).await
     }
     async fn adopt(&self, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
-        todo!()
+        files::adopt(self, file, epoch).await
     }
     async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
-        todo!()
+        pins::to_issue(self, file_id, limit).await
     }
     async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
-        todo!()
+        pins::save(self, file_id, epoch, pins).await
     }
     async fn release(
         &self,
@@ -158,13 +186,14 @@ impl Store for SqliteStore {
         record_uid: RecordUid,
         code: ReasonCode,
     ) -> Result<(), StoreError> {
-        todo!()
+        items::release(self, file_id, epoch, record_uid, code).await
     }
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError> {
-        todo!()
+        items::page(&self.pools.readers, file_id, after, limit).await
     }
-    async fn item_counts(&self, file_id: FileId) -> Result<super::ItemCounts, StoreError> {
-        todo!()
+    async fn item_counts(&self, file_id: FileId) -> Result<ItemCounts, StoreError> {
+        let mut reader = self.reader().await?;
+        items::counts(&mut reader, file_id).await
     }
     async fn advance(
         &self,
@@ -173,19 +202,29 @@ impl Store for SqliteStore {
         epoch: i64,
         change: FileChange,
     ) -> Result<FileRow, StoreError> {
-        todo!()
+        files::advance(self, file, event, epoch, change).await
     }
     async fn settle(&self, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError> {
-        todo!()
+        settle::settle(self, file, epoch).await
     }
     async fn newest_files(&self, limit: u32) -> Result<Vec<FileRow>, StoreError> {
-        todo!()
+        files::newest(&self.pools.readers, limit).await
     }
     async fn plastics(&self, after: Option<(InstitutionId, i64)>, limit: u32) -> Result<Vec<PlasticRow>, StoreError> {
-        todo!()
+        plastics::page(&self.pools.readers, after, limit).await
     }
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::after(&self.pools.readers, after, limit).await
+    }
+    async fn note_event(
+        &self,
+        kind: &str,
+        institution: Option<&InstitutionId>,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        events::write(&mut transaction, self.clock.now(), kind, institution, data).await?;
+        commit(transaction).await
     }
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
         Ok(Box::new(intake::SqliteIntake::new(self.begin().await?)))

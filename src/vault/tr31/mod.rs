@@ -178,7 +178,7 @@ fn inner_key(clear: &[u8], algorithm: char) -> Result<Zeroizing<Vec<u8>>, Tr31Er
 /// The two keys a protection key is derived into: the one that encrypts, as cipher, and the one of the MAC.
 enum Derived {
     /// Version B.
-    Tdes(Tdes, Zeroizing<Vec<u8>>),
+    Tdes(Box<Tdes>, Zeroizing<Vec<u8>>),
     /// Version D.
     Aes(Aes, Zeroizing<Vec<u8>>),
 }
@@ -196,7 +196,7 @@ impl Derived {
     fn both(version: Version, key: &[u8]) -> Option<Self> {
         let (encryption, authentication) = (derived(version, key, 0)?, derived(version, key, 1)?);
         Some(match version {
-            Version::B => Self::Tdes(Tdes::new(&encryption)?, authentication),
+            Version::B => Self::Tdes(Box::new(Tdes::new(&encryption)?), authentication),
             Version::D => Self::Aes(Aes::new(&encryption)?, authentication),
         })
     }

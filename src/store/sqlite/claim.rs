@@ -1,0 +1,279 @@
+//! The claim: one transaction that freezes what goes into tonight's files of one agreement.
+//!
+//! Invariants: everything a claim does is in one transaction, so a crash leaves all of it or nothing (fault 1); a
+//! number is given to a file and to nothing else (R131); an item names the versions that were decided on (R120).
+
+use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+use super::claim_statements as sql;
+use super::columns::Columns;
+use super::{SqliteStore, array_of, dossiers, events, files, items, runs};
+use crate::card::{CardId, FileId};
+use crate::document::FileType;
+use crate::selection::Dossier;
+use crate::settlement::FileState;
+use crate::store::{
+    AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
+    StoreError,
+};
+
+/// Cards read, decided and written at once: memory stays flat whatever is due.
+const CARDS_PER_PAGE: u32 = 1_000;
+
+/// Claims what is due for one agreement.
+pub(super) async fn claim(
+    store: &SqliteStore,
+    order: &ClaimOrder,
+    decide: &mut dyn Decide,
+) -> Result<Claimed, StoreError> {
+    let mut transaction = store.begin().await?;
+    let data_as_of = store.clock.now().trunc_subsecs(0);
+    let mut claim = Claim { order, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0 };
+    if claim.is_done().await? {
+        return Ok(Claimed { data_as_of, files: Vec::new(), stopped: None });
+    }
+    claim.take_back().await?;
+    claim.freeze(decide).await?;
+    match decide.conclude() {
+        Conclusion::Commit { even_empty } => {
+            let files = claim.finish(even_empty, decide).await?;
+            super::commit(transaction).await?;
+            Ok(Claimed { data_as_of, files, stopped: None })
+        }
+        Conclusion::Stop { code, detail } => {
+            transaction.rollback().await.map_err(|error| super::ROLLBACK.failed(error))?;
+            let night =
+                AgreementNight { reason: Some((code, detail.clone())), ..night_row(order, NightState::Stopped) };
+            runs::stop(store, &night, order.epoch).await?;
+            Ok(Claimed { data_as_of, files: Vec::new(), stopped: Some((code, detail)) })
+        }
+    }
+}
+
+fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
+    AgreementNight {
+        night: order.night.clone(),
+        institution: order.due.institution.clone(),
+        manufacturer: order.manufacturer.clone(),
+        state,
+        reason: None,
+        run_id: order.run_id,
+    }
+}
+
+/// A claim under way.
+struct Claim<'a> {
+    order: &'a ClaimOrder,
+    data_as_of: DateTime<Utc>,
+    connection: &'a mut SqliteConnection,
+    /// The files it fills, by sequence number; items go to the first and are shared out at the end.
+    files: Vec<FileId>,
+    items: u64,
+}
+
+impl Claim<'_> {
+    /// Whether there is nothing left to do for this night; refuses if a later run has begun.
+    async fn is_done(&mut self) -> Result<bool, StoreError> {
+        let ClaimOrder { night, due, manufacturer, epoch, .. } = self.order;
+        let what = || format!("the claim of agreement {} with {manufacturer}", due.institution);
+        runs::still_ours(self.connection, *epoch, what).await?;
+        let known = runs::night(self.connection, night, &due.institution, manufacturer).await?;
+        Ok(known.is_some_and(|known| matches!(known.state, NightState::Claimed | NightState::Done)))
+    }
+
+    /// Files that stand in CLAIMED since an earlier T0: their items go back, they are filled anew.
+    async fn take_back(&mut self) -> Result<(), StoreError> {
+        let call = files::CLAIMED_BEFORE.call().bind(self.order.due.institution.as_str());
+        let call = call.bind(self.order.manufacturer.as_str()).bind(self.order.due.cut_off.timestamp_micros());
+        for file in files::list(call, self.connection).await? {
+            items::release_all(self.connection, file.file_id, "claimed again").await?;
+            let call = sql::CLAIM_AGAIN.call().bind(file.file_id.to_string()).bind(file.epoch);
+            if self.stamp(call).run(&mut *self.connection).await? != 1 {
+                let what = format!("file {}", file.file_id);
+                return Err(StoreError::Superseded { what, epoch: self.order.epoch });
+            }
+            self.files.push(file.file_id);
+        }
+        Ok(())
+    }
+
+    /// What a claim writes into its files, new or taken back: `$3` to `$9`.
+    fn stamp(&self, call: super::statement::Call) -> super::statement::Call {
+        let order = self.order;
+        let call = call.bind(order.night.to_string()).bind(order.run_id.to_string()).bind(order.format.as_str());
+        let call = call.bind(order.version.number()).bind(order.due.cut_off.timestamp_micros());
+        call.bind(self.data_as_of.timestamp_micros()).bind(order.epoch)
+    }
+
+    /// Reads what is due, card by card, and writes what is decided, page by page.
+    async fn freeze(&mut self, decide: &mut dyn Decide) -> Result<(), StoreError> {
+        let mut after: Option<CardId> = None;
+        loop {
+            let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
+            let rows = call.rows(&mut *self.connection).await?;
+            let (mut frozen, mut closed) = (Vec::new(), Vec::new());
+            for row in &rows {
+                let dossier = dossiers::dossier(&self.order.due.institution, row)?;
+                after = Some(dossier.card_id);
+                for decision in decide.decide(&dossier) {
+                    match decision {
+                        Decision::Produce(item) => frozen.push(packed(&dossier, &item)?),
+                        Decision::Close(record_uid, code) => closed.push(json!([record_uid, code])),
+                    }
+                }
+            }
+            self.write_items(frozen, decide).await?;
+            self.close(closed).await?;
+            // A short page may still be followed by another only if cards appear meanwhile, and none can.
+            if rows.len() < CARDS_PER_PAGE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn write_items(&mut self, frozen: Vec<Value>, decide: &mut dyn Decide) -> Result<(), StoreError> {
+        if frozen.is_empty() {
+            return Ok(());
+        }
+        let count = frozen.len() as u64;
+        if self.files.is_empty() {
+            self.make_file(&decide.new_file()).await?;
+        }
+        let call = sql::WRITE_ITEMS.call().bind(self.files[0].to_string()).bind(self.order.epoch);
+        let call = call.bind(self.order.due.institution.as_str()).bind(array_of(frozen));
+        let written = call.run(&mut *self.connection).await?;
+        expect_count(written, count, "items of the claim")?;
+        self.items += count;
+        Ok(())
+    }
+
+    async fn close(&mut self, closed: Vec<Value>) -> Result<(), StoreError> {
+        if closed.is_empty() {
+            return Ok(());
+        }
+        let count = closed.len() as u64;
+        let text = array_of(closed);
+        let call = sql::CLOSE_REQUESTS.call().bind(text.as_str()).bind(self.order.due.institution.as_str());
+        expect_count(call.run(&mut *self.connection).await?, count, "requests the claim closes")?;
+        let call = sql::TELL_CLOSED.call().bind(text).bind(self.order.due.institution.as_str());
+        call.bind(self.data_as_of.timestamp_micros())
+            .bind(self.order.run_id.to_string())
+            .run(&mut *self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes a file under the next number.
+    async fn make_file(&mut self, new: &NewFile) -> Result<(), StoreError> {
+        let (institution, manufacturer) = (&self.order.due.institution, &self.order.manufacturer);
+        let call = sql::LAST_FILE.call().bind(institution.as_str()).bind(manufacturer.as_str());
+        let (number, previous) = match call.row(&mut *self.connection).await? {
+            Some(row) => {
+                let mut columns = Columns::of("file", &row);
+                (columns.take::<i64>()? + 1, Some(columns.take::<String>()?))
+            }
+            None => (1, None),
+        };
+        let call = sql::NEW_FILE.call().bind(new.file_id.to_string()).bind(institution.as_str());
+        let call = self.stamp(call).bind(manufacturer.as_str()).bind(number).bind(previous);
+        let call =
+            call.bind(FileType::Normal.as_str()).bind(FileState::Claimed.as_str()).bind(new.fill_seed.as_slice());
+        call.run(&mut *self.connection).await?;
+        self.files.push(new.file_id);
+        Ok(())
+    }
+
+    /// Shares the items out, marks their requests, and says where the agreement stands.
+    async fn finish(&mut self, even_empty: bool, decide: &mut dyn Decide) -> Result<Vec<FileRow>, StoreError> {
+        if self.files.is_empty() && even_empty {
+            self.make_file(&decide.new_file()).await?;
+        }
+        self.share_out(decide).await?;
+        self.mark_requests().await?;
+        let state = if self.files.is_empty() { NightState::Done } else { NightState::Claimed };
+        runs::put_night(self.connection, &night_row(self.order, state)).await?;
+        self.close_earlier_nights().await?;
+        let mut files = Vec::with_capacity(self.files.len());
+        for file_id in &self.files {
+            let file = files::known(self.connection, *file_id).await?;
+            let mut data = files::about(&file);
+            data["items"] = json!(items::counts(self.connection, *file_id).await?.records);
+            let institution = Some(&file.institution);
+            events::write(self.connection, self.data_as_of, "file.claimed", institution, &data).await?;
+            files.push(file);
+        }
+        Ok(files)
+    }
+
+    /// `max_records_per_file`: the items behind a file's last place go to the next file, last file first.
+    async fn share_out(&mut self, decide: &mut dyn Decide) -> Result<(), StoreError> {
+        let most = u64::from(self.order.max_records_per_file);
+        if most == 0 || self.items <= most {
+            return Ok(());
+        }
+        while (self.files.len() as u64) < self.items.div_ceil(most) {
+            self.make_file(&decide.new_file()).await?;
+        }
+        for place in (1..self.items.div_ceil(most)).rev() {
+            let to = self.files.get(usize::try_from(place).unwrap_or(usize::MAX));
+            let to = to.map(ToString::to_string).unwrap_or_default();
+            let call = sql::SHARE_OUT.call().bind(self.files[0].to_string()).bind(to);
+            let moved = call.bind((place * most).cast_signed()).run(&mut *self.connection).await?;
+            expect_count(moved, most.min(self.items - place * most), "items of a further file")?;
+        }
+        Ok(())
+    }
+
+    async fn mark_requests(&mut self) -> Result<(), StoreError> {
+        let mut marked = 0;
+        for file_id in &self.files {
+            marked += sql::MARK_REQUESTS.call().bind(file_id.to_string()).run(&mut *self.connection).await?;
+        }
+        expect_count(marked, self.items, "OPEN requests of the claim's items")
+    }
+
+    /// Nights whose file was taken over have nothing left to do.
+    async fn close_earlier_nights(&mut self) -> Result<(), StoreError> {
+        let call = sql::CLOSE_EARLIER_NIGHTS.call().bind(self.order.due.institution.as_str());
+        let call = call.bind(self.order.manufacturer.as_str()).bind(self.order.night.to_string());
+        call.run(&mut *self.connection).await?;
+        Ok(())
+    }
+}
+
+/// An item as a JSON array, in the order [`sql::WRITE_ITEMS`] reads it.
+fn packed(dossier: &Dossier, item: &NewItem) -> Result<Value, StoreError> {
+    let request = dossier.requests.iter().find(|request| request.record_uid == item.record_uid);
+    let request = request.ok_or_else(|| StoreError::Corrupt {
+        what: format!("request {}", item.record_uid),
+        reason: format!("it was decided on, but card {} has no such due request", dossier.card_id),
+    })?;
+    let pin_version = (item.pin == crate::selection::PinAction::Stored).then_some(dossier.pin_version).flatten();
+    Ok(json!([
+        item.sort_key,
+        item.record_uid,
+        dossier.card_id.get(),
+        request.plastic_id.get(),
+        request.event,
+        i64::from(request.reproduction),
+        dossier.card_version,
+        dossier.card.customer_id.get(),
+        dossier.customer_version,
+        dossier.card.account_id.get(),
+        dossier.account_version,
+        item.pin.as_str(),
+        pin_version,
+        i64::from(item.prints_pin),
+        item.settles_to,
+    ]))
+}
+
+/// A set of rows changes as a whole or not at all.
+pub(super) fn expect_count(found: u64, expected: u64, what: &str) -> Result<(), StoreError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { what: what.to_owned(), reason: format!("{expected} were to be changed, {found} were") })
+}

@@ -1,0 +1,55 @@
+//! The SQL texts of the claim.
+
+use super::statement::statement;
+
+statement!(
+    pub(super) CLAIM_AGAIN = "UPDATE file SET night = $3, run_id = $4, format = $5, version = $6, cut_off = $7,
+        data_as_of = $8, epoch = $9, trouble = NULL
+    WHERE file_id = $1 AND epoch = $2 AND state = 'CLAIMED'"
+);
+statement!(
+    pub(super) LAST_FILE = "SELECT sequence_number, file_id FROM file WHERE institution = $1 AND manufacturer = $2
+    ORDER BY sequence_number DESC LIMIT 1"
+);
+statement!(
+    pub(super) NEW_FILE = "INSERT INTO file (file_id, institution, night, run_id, format, version, cut_off, data_as_of,
+        epoch, manufacturer, sequence_number, previous_file_id, file_type, state, fill_seed)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+);
+statement!(
+    pub(super) WRITE_ITEMS = "INSERT INTO file_item (file_id, epoch, institution, sort_key, record_uid, card_id,
+        plastic_id, event, reproduction, card_version, customer_id, customer_version, account_id, account_version,
+        pin_action, pin_version, prints_pin, settles_to)
+    SELECT $1, $2, $3, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
+        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
+    FROM json_each($4)"
+);
+statement!(
+    pub(super) CLOSE_REQUESTS = "UPDATE production_request SET state = 'CLOSED', reason = closed.value ->> 1
+    FROM json_each($1) AS closed
+    WHERE production_request.record_uid = closed.value ->> 0 AND production_request.state = 'OPEN'
+      AND production_request.institution = $2"
+);
+statement!(
+    pub(super) TELL_CLOSED = "INSERT INTO event (at, kind, institution, data)
+    SELECT $3, 'request.closed', $2, json_object('recordUid', value ->> 0, 'reason', value ->> 1, 'runId', $4)
+    FROM json_each($1)"
+);
+// Items behind place `$3` of file `$1`: the boundary is looked up once.
+statement!(
+    pub(super) SHARE_OUT = "UPDATE file_item SET file_id = $2
+    WHERE file_id = $1 AND live = 1 AND sort_key >= (
+        SELECT edge.sort_key FROM file_item AS edge WHERE edge.file_id = $1 AND edge.live = 1
+        ORDER BY edge.sort_key LIMIT 1 OFFSET $3)"
+);
+statement!(
+    pub(super) MARK_REQUESTS = "UPDATE production_request SET state = 'CLAIMED', file_id = $1
+    WHERE state = 'OPEN' AND record_uid IN (SELECT record_uid FROM file_item WHERE file_id = $1 AND live = 1)"
+);
+statement!(
+    pub(super) CLOSE_EARLIER_NIGHTS = "UPDATE agreement_night SET state = 'DONE'
+    WHERE institution = $1 AND manufacturer = $2 AND night <> $3 AND state = 'CLAIMED'
+      AND NOT EXISTS (SELECT 1 FROM file WHERE file.night = agreement_night.night
+                         AND file.institution = agreement_night.institution
+                         AND file.manufacturer = agreement_night.manufacturer AND file.state <> 'SETTLED')"
+);

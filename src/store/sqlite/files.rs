@@ -1,0 +1,353 @@
+//! Files: how they are read, and every transition but the claim's and the settlement's.
+//!
+//! Invariants: a transition is one UPDATE guarded by the state and the epoch the caller saw, and hits one row; its
+//! event is written in the same transaction; once a rename was attempted a file is never sealed again.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Pool, Sqlite, SqliteConnection};
+
+use super::columns::Columns;
+use super::statement::{Call, statement};
+use super::{SqliteStore, events, guarded, items, runs};
+use crate::agreement::FileVersion;
+use crate::card::FileId;
+use crate::settlement::{FileEvent, FileState, IllegalTransition};
+use crate::store::{FileChange, FileRow, NightKey, StoreError};
+
+/// A SELECT of files with their newest delivery.
+macro_rules! files {
+    ($visibility:vis $name:ident, $rest:literal) => {
+        statement!(
+            $visibility $name = "SELECT f.file_id, f.night, f.run_id, f.institution, f.manufacturer, f.sequence_number,
+    f.previous_file_id, f.file_type, f.resend_of, f.format, f.version, f.cut_off, f.data_as_of, f.state, f.epoch,
+    f.sealed_epoch, f.fill_seed, f.file_name, f.sha256, f.size_bytes, f.records, f.cards, f.pin_only,
+    f.by_production_event, f.delivery_number, COALESCE(d.attempt, 0), d.temporary_name, d.identity,
+    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at
+  FROM file AS f
+  LEFT JOIN delivery AS d ON d.file_id = f.file_id AND d.delivery_number = f.delivery_number ",
+            $rest
+        );
+    };
+}
+files!(FILE, "WHERE f.file_id = $1");
+files!(
+    UNFINISHED,
+    "WHERE f.state <> 'SETTLED' AND f.state <> 'UNCERTAIN'
+ ORDER BY f.institution, f.manufacturer, f.sequence_number"
+);
+files!(FILES_OF_NIGHT, "WHERE f.night = $1 ORDER BY f.institution, f.manufacturer, f.sequence_number");
+files!(NEWEST_FILES, "ORDER BY f.data_as_of DESC, f.institution, f.manufacturer, f.sequence_number DESC LIMIT $1");
+files!(
+    pub(super) CLAIMED_BEFORE,
+    "WHERE f.institution = $1 AND f.manufacturer = $2 AND f.state = 'CLAIMED' AND f.file_type = 'NORMAL'
+   AND f.state <> 'SETTLED' AND f.cut_off < $3 ORDER BY f.sequence_number"
+);
+
+statement!(ADOPT = "UPDATE file SET epoch = $4 WHERE file_id = $1 AND state = $2 AND epoch = $3");
+statement!(
+    MOVE_FILE = "UPDATE file SET state = $4, trouble = $5, published_at = COALESCE($6, published_at),
+        rename_attempted = MAX(rename_attempted, $7), delivery_number = $8
+    WHERE file_id = $1 AND state = $2 AND epoch = $3"
+);
+statement!(
+    SEAL_FILE = "UPDATE file SET state = $4, sealed_epoch = $3, file_name = $5, sha256 = $6, size_bytes = $7,
+        records = $8, cards = $9, pin_only = $10, by_production_event = $11, key_fingerprints = $12, trouble = NULL
+    WHERE file_id = $1 AND state = $2 AND epoch = $3"
+);
+statement!(
+    UNSEAL_FILE = "UPDATE file SET state = $4, sealed_epoch = NULL, file_name = NULL, sha256 = NULL, size_bytes = NULL,
+        records = NULL, cards = NULL, pin_only = NULL, by_production_event = NULL, key_fingerprints = NULL, trouble = $5
+    WHERE file_id = $1 AND state = $2 AND epoch = $3 AND rename_attempted = 0"
+);
+statement!(RENAME_ATTEMPTED = "SELECT rename_attempted FROM file WHERE file_id = $1 AND state = $2 AND epoch = $3");
+statement!(
+    SEND_DELIVERY = "INSERT INTO delivery
+        (file_id, delivery_number, state, attempt, temporary_name, identity, rename_attempt, started_at)
+    VALUES ($1, $2, 'SENDING', $3, $4, $5, 0, $6)
+    ON CONFLICT (file_id, delivery_number)
+    DO UPDATE SET state = 'SENDING', attempt = excluded.attempt, temporary_name = excluded.temporary_name,
+        identity = excluded.identity, rename_attempt = 0, started_at = excluded.started_at
+    WHERE delivery.attempt < excluded.attempt"
+);
+statement!(
+    MOVE_DELIVERY = "UPDATE delivery SET state = $3, rename_attempt = COALESCE($4, rename_attempt),
+        published_at = COALESCE($5, published_at)
+    WHERE file_id = $1 AND delivery_number = $2"
+);
+
+fn file_row(row: &SqliteRow) -> Result<FileRow, StoreError> {
+    let mut columns = Columns::of("file", row);
+    Ok(FileRow {
+        file_id: columns.parse()?,
+        night: columns.parse()?,
+        run_id: columns.parse()?,
+        institution: columns.parse()?,
+        manufacturer: columns.parse()?,
+        sequence_number: columns.number()?,
+        previous_file_id: columns.parse_optional()?,
+        file_type: columns.parse()?,
+        resend_of: columns.parse_optional()?,
+        format: columns.parse()?,
+        version: columns.number::<FileVersion>()?,
+        cut_off: columns.instant()?,
+        data_as_of: columns.instant()?,
+        state: columns.parse()?,
+        epoch: columns.take()?,
+        sealed_epoch: columns.take()?,
+        fill_seed: columns.take()?,
+        file_name: columns.take()?,
+        sha256: columns.take()?,
+        size_bytes: columns.number_optional()?,
+        records: columns.number_optional()?,
+        cards: columns.number_optional()?,
+        pin_only: columns.number_optional()?,
+        by_production_event: columns.take()?,
+        delivery_number: columns.number()?,
+        attempt: columns.number()?,
+        temporary_name: columns.take()?,
+        identity: columns.take()?,
+        rename_attempt: columns.number()?,
+        trouble: columns.take()?,
+        published_at: columns.instant_optional()?,
+    })
+}
+
+/// One file.
+pub(super) async fn file(connection: &mut SqliteConnection, file_id: FileId) -> Result<Option<FileRow>, StoreError> {
+    let row = FILE.call().bind(file_id.to_string()).row(connection).await?;
+    row.as_ref().map(file_row).transpose()
+}
+
+/// A file that must be there.
+pub(super) async fn known(connection: &mut SqliteConnection, file_id: FileId) -> Result<FileRow, StoreError> {
+    let found = file(connection, file_id).await?;
+    found.ok_or_else(|| StoreError::Corrupt { what: format!("file {file_id}"), reason: "it is not there".to_owned() })
+}
+
+/// The rows of a call on [`files`].
+pub(super) async fn list(call: Call, connection: &mut SqliteConnection) -> Result<Vec<FileRow>, StoreError> {
+    call.rows(connection).await?.iter().map(file_row).collect()
+}
+
+/// Files a run still has to finish.
+pub(super) async fn unfinished(readers: &Pool<Sqlite>) -> Result<Vec<FileRow>, StoreError> {
+    UNFINISHED.call().rows(readers).await?.iter().map(file_row).collect()
+}
+
+/// Files of a night.
+pub(super) async fn of_night(readers: &Pool<Sqlite>, night: &NightKey) -> Result<Vec<FileRow>, StoreError> {
+    FILES_OF_NIGHT.call().bind(night.to_string()).rows(readers).await?.iter().map(file_row).collect()
+}
+
+/// The newest files.
+pub(super) async fn newest(readers: &Pool<Sqlite>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
+    NEWEST_FILES.call().bind(limit).rows(readers).await?.iter().map(file_row).collect()
+}
+
+/// Takes a file over into a new epoch.
+pub(super) async fn adopt(store: &SqliteStore, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
+    let mut transaction = store.begin().await?;
+    runs::still_ours(&mut transaction, epoch, || format!("file {}", file.file_id)).await?;
+    let call = ADOPT.call().bind(file.file_id.to_string()).bind(file.state.as_str()).bind(file.epoch).bind(epoch);
+    if call.run(&mut *transaction).await? != 1 {
+        return Err(StoreError::Superseded { what: format!("file {}", file.file_id), epoch });
+    }
+    let adopted = known(&mut transaction, file.file_id).await?;
+    super::commit(transaction).await?;
+    Ok(adopted)
+}
+
+/// A transition under way: the file as the caller saw it, and where it goes.
+struct Transition<'a> {
+    file: &'a FileRow,
+    event: FileEvent,
+    epoch: i64,
+    to: FileState,
+    now: DateTime<Utc>,
+}
+
+/// One transition of a file.
+pub(super) async fn advance(
+    store: &SqliteStore,
+    file: &FileRow,
+    event: FileEvent,
+    epoch: i64,
+    change: FileChange,
+) -> Result<FileRow, StoreError> {
+    let step = Transition { file, event, epoch, to: file.after(event)?, now: store.clock.now() };
+    let mut transaction = store.begin().await?;
+    step.write(&mut transaction, change).await?;
+    let moved = known(&mut transaction, file.file_id).await?;
+    step.tell(&mut transaction, &moved).await?;
+    super::commit(transaction).await?;
+    Ok(moved)
+}
+
+impl Transition<'_> {
+    async fn write(&self, connection: &mut SqliteConnection, change: FileChange) -> Result<(), StoreError> {
+        use FileEvent as E;
+        let number = self.file.delivery_number;
+        match (self.event, change) {
+            (E::Seal, change @ FileChange::Seal { .. }) => self.seal(connection, change).await,
+            (E::LoseSpool, FileChange::Nothing) => self.unseal(connection, "SPOOL_LOST").await,
+            (E::Abandon, FileChange::Nothing) => {
+                self.unseal(connection, "abandoned").await?;
+                items::release_all(connection, self.file.file_id, "abandoned").await
+            }
+            (E::Send, FileChange::Send { attempt, temporary_name, identity }) => {
+                let number = number.max(1);
+                self.move_file(connection, self.file.trouble.as_deref(), None, number).await?;
+                let call = SEND_DELIVERY.call().bind(self.file.file_id.to_string()).bind(number).bind(attempt);
+                let call = call.bind(temporary_name).bind(identity).bind(self.now.timestamp_micros());
+                let what = || format!("delivery {number} of file {}", self.file.file_id);
+                guarded(call.run(connection).await?, what, "an attempt of that number was made before")
+            }
+            (E::Complete, FileChange::Complete) | (E::ResolveNotDelivered, FileChange::Nothing) => {
+                self.move_file(connection, self.file.trouble.as_deref(), None, number).await?;
+                self.move_delivery(connection, self.to.as_str(), None, None).await
+            }
+            (E::Rename, FileChange::Rename { rename_attempt }) => {
+                self.move_file(connection, self.file.trouble.as_deref(), None, number).await?;
+                self.move_delivery(connection, self.to.as_str(), Some(rename_attempt), None).await
+            }
+            (E::Publish, FileChange::Publish { at }) => self.publish(connection, at).await,
+            (E::ResolveDelivered, FileChange::Nothing) => self.publish(connection, self.now).await,
+            (E::Refuse | E::Doubt, FileChange::Because(why)) => {
+                self.move_file(connection, Some(&why), None, number).await?;
+                self.move_delivery(connection, self.to.as_str(), None, None).await
+            }
+            _ => Err(StoreError::Corrupt {
+                what: format!("file {}", self.file.file_id),
+                reason: format!("{} was asked for with what belongs to another transition", self.event),
+            }),
+        }
+    }
+
+    async fn publish(&self, connection: &mut SqliteConnection, at: DateTime<Utc>) -> Result<(), StoreError> {
+        self.move_file(connection, None, Some(at), self.file.delivery_number).await?;
+        self.move_delivery(connection, self.to.as_str(), None, Some(at)).await
+    }
+
+    async fn seal(&self, connection: &mut SqliteConnection, change: FileChange) -> Result<(), StoreError> {
+        let FileChange::Seal {
+            file_name,
+            sha256,
+            size_bytes,
+            records,
+            cards,
+            pin_only,
+            by_production_event,
+            key_fingerprints,
+        } = change
+        else {
+            return Ok(());
+        };
+        let call = self.guard(SEAL_FILE.call()).bind(self.to.as_str()).bind(file_name).bind(sha256);
+        let call = call.bind(size_bytes.cast_signed()).bind(records.cast_signed()).bind(cards.cast_signed());
+        let call = call.bind(pin_only.cast_signed()).bind(by_production_event).bind(key_fingerprints);
+        self.hit(call.run(&mut *connection).await?)?;
+        let live = items::counts(connection, self.file.file_id).await?.records;
+        if live != records {
+            return Err(StoreError::Corrupt {
+                what: format!("file {}", self.file.file_id),
+                reason: format!("{records} records were sealed, {live} items stand in it"),
+            });
+        }
+        Ok(())
+    }
+
+    /// Back to CLAIMED; the attempts already made keep their numbers.
+    async fn unseal(&self, connection: &mut SqliteConnection, why: &str) -> Result<(), StoreError> {
+        let call = self.guard(UNSEAL_FILE.call()).bind(self.to.as_str()).bind(why);
+        if call.run(&mut *connection).await? != 1 {
+            return Err(match self.guard(RENAME_ATTEMPTED.call()).row(connection).await? {
+                // The row is ours, so it is the rename that forbids it.
+                Some(_) => StoreError::Illegal {
+                    file_id: self.file.file_id,
+                    source: IllegalTransition { state: FileState::Renaming, event: self.event },
+                },
+                None => self.stale(),
+            });
+        }
+        if matches!(self.file.state, FileState::Sending | FileState::Ready) {
+            self.move_delivery(connection, "WITHDRAWN", None, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn move_file(
+        &self,
+        connection: &mut SqliteConnection,
+        trouble: Option<&str>,
+        published_at: Option<DateTime<Utc>>,
+        delivery_number: u32,
+    ) -> Result<(), StoreError> {
+        let call = self.guard(MOVE_FILE.call()).bind(self.to.as_str()).bind(trouble);
+        let call = call.bind(published_at.map(|at| at.timestamp_micros())).bind(self.event == FileEvent::Rename);
+        self.hit(call.bind(delivery_number).run(connection).await?)
+    }
+
+    async fn move_delivery(
+        &self,
+        connection: &mut SqliteConnection,
+        state: &str,
+        rename_attempt: Option<u32>,
+        published_at: Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        let number = self.file.delivery_number;
+        let call = MOVE_DELIVERY.call().bind(self.file.file_id.to_string()).bind(number).bind(state);
+        let call = call.bind(rename_attempt).bind(published_at.map(|at| at.timestamp_micros()));
+        let what = || format!("delivery {number} of file {}", self.file.file_id);
+        guarded(call.run(connection).await?, what, "it is not there")
+    }
+
+    /// The guard's parameters, `$1` to `$3` of every transition.
+    fn guard(&self, call: Call) -> Call {
+        call.bind(self.file.file_id.to_string()).bind(self.file.state.as_str()).bind(self.epoch)
+    }
+
+    fn hit(&self, changed: u64) -> Result<(), StoreError> {
+        if changed == 1 { Ok(()) } else { Err(self.stale()) }
+    }
+
+    fn stale(&self) -> StoreError {
+        StoreError::Stale { file_id: self.file.file_id, event: self.event, epoch: self.epoch }
+    }
+
+    async fn tell(&self, connection: &mut SqliteConnection, moved: &FileRow) -> Result<(), StoreError> {
+        let mut data = about(moved);
+        data["from"] = json!(self.file.state);
+        data["to"] = json!(self.to);
+        data["epoch"] = json!(self.epoch);
+        data["attempt"] = json!(moved.attempt);
+        data["trouble"] = json!(moved.trouble);
+        events::write(connection, self.now, kind_of(self.event), Some(&moved.institution), &data).await
+    }
+}
+
+/// What every event about a file says.
+pub(super) fn about(file: &FileRow) -> serde_json::Value {
+    json!({
+        "fileId": file.file_id, "manufacturer": file.manufacturer, "sequenceNumber": file.sequence_number,
+        "night": file.night.to_string(), "fileName": file.file_name, "sha256": file.sha256, "records": file.records,
+    })
+}
+
+fn kind_of(event: FileEvent) -> &'static str {
+    match event {
+        FileEvent::Seal => "file.sealed",
+        FileEvent::LoseSpool => "file.spool_lost",
+        FileEvent::Send => "file.sending",
+        FileEvent::Complete => "file.ready",
+        FileEvent::Rename => "file.renaming",
+        FileEvent::Refuse => "file.refused",
+        FileEvent::Publish => "file.published",
+        FileEvent::Doubt => "file.uncertain",
+        FileEvent::Settle => "file.settled",
+        FileEvent::ResolveDelivered => "file.resolved_delivered",
+        FileEvent::ResolveNotDelivered => "file.resolved_not_delivered",
+        FileEvent::Abandon => "file.abandoned",
+    }
+}
