@@ -89,12 +89,12 @@ impl fmt::Display for ImportSummary {
 }
 
 /// Takes orders in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Importer<'a> {
     store: &'a dyn Store,
     vault: &'a Vault,
-    catalogue: Catalogue,
-    jwe: JweKeys,
+    catalogue: &'a Catalogue,
+    jwe: &'a JweKeys,
     clock: &'a dyn Clock,
     random: &'a Random,
 }
@@ -123,8 +123,8 @@ impl<'a> Importer<'a> {
     pub fn new(
         store: &'a dyn Store,
         vault: &'a Vault,
-        catalogue: Catalogue,
-        jwe: JweKeys,
+        catalogue: &'a Catalogue,
+        jwe: &'a JweKeys,
         clock: &'a dyn Clock,
         random: &'a Random,
     ) -> Self {

@@ -94,6 +94,7 @@ pub struct Desk {
     pub vault: Vault,
     pub random: Arc<Random>,
     pub clock: FixedClock,
+    pub catalogue: Catalogue,
     pub jwe: JweKeys,
 }
 
@@ -124,7 +125,9 @@ impl Desk {
         let path = folder.path().join("emboss.db");
         let patience = Duration::from_secs(5);
         let store = SqliteStore::open(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
-        Self { folder, store, vault, random, clock, jwe: JweKeys::default() }
+        let configured: Configured = toml::from_str(CATALOGUE).unwrap();
+        let catalogue = Catalogue::new(configured.institution, configured.product);
+        Self { folder, store, vault, random, clock, catalogue, jwe: JweKeys::default() }
     }
 
     pub fn database(&self) -> PathBuf {
@@ -132,9 +135,7 @@ impl Desk {
     }
 
     pub fn importer(&self) -> Importer<'_> {
-        let configured: Configured = toml::from_str(CATALOGUE).unwrap();
-        let catalogue = Catalogue::new(configured.institution, configured.product);
-        Importer::new(&self.store, &self.vault, catalogue, self.jwe.clone(), &self.clock, &self.random)
+        Importer::new(&self.store, &self.vault, &self.catalogue, &self.jwe, &self.clock, &self.random)
     }
 
     /// Imports bytes; gives back the answers and the summary.
