@@ -68,9 +68,12 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         Err(error) => Line::error("database", chain(&error), ""),
     });
     match open_vault(config, Arc::new(Random::system())) {
-        Ok(_) => {
-            lines.push(Line::good("vault", "opens every key."));
+        Ok(vault) => {
+            lines.push(Line::good("vault", "opens every key that agreements share."));
             lines.extend(expiring_keys(config, now));
+            let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement));
+            let unusable = terms.flat_map(|terms| adapters::unusable_keys(&terms, &vault, now));
+            lines.extend(unusable.map(|finding| Line::error(finding.subject, finding.text, finding.action)));
         }
         Err(failure) => lines.extend(failure.text.lines().map(|text| Line::error("vault", text, ""))),
     }

@@ -74,7 +74,7 @@ impl Night {
 
     /// Keys, recipients and randomness of the agreement, before anything is claimed (R135).
     async fn prepare(&self, terms: &Terms) -> Result<Arc<Sealer>, Reason> {
-        let sealer = self.outbound.sealer(terms, self.clock.now())?;
+        let sealer = self.usable_sealer(terms)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
         Ok(sealer)
