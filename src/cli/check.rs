@@ -14,8 +14,9 @@ use super::open::{Home, open_vault};
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
-use crate::config::{Config, ConfigError, adapters};
+use crate::config::{Config, ConfigError, Finding, adapters};
 use crate::delivery;
+use crate::vault::Vault;
 
 /// One thing a person should know.
 struct Line {
@@ -68,8 +69,12 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         Err(error) => Line::error("database", chain(&error), ""),
     });
     match open_vault(config, Arc::new(Random::system())) {
-        Ok(_) => {
-            lines.push(Line::good("vault", "opens every key."));
+        Ok(vault) => {
+            let unusable = unusable_keys(config, &vault, now);
+            if unusable.is_empty() {
+                lines.push(Line::good("vault", "opens every key."));
+            }
+            lines.extend(unusable);
             lines.extend(expiring_keys(config, now));
         }
         Err(failure) => lines.extend(failure.text.lines().map(|text| Line::error("vault", text, ""))),
@@ -82,6 +87,16 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
     }
     check_destinations(config, &mut lines).await;
     lines
+}
+
+/// Zone and PIN keys that stop their agreement.
+fn unusable_keys(config: &Config, vault: &Vault, now: DateTime<Utc>) -> Vec<Line> {
+    let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement));
+    let findings: std::collections::BTreeMap<String, Finding> = terms
+        .flat_map(|terms| adapters::unusable_keys(&terms, vault, now))
+        .map(|finding| (finding.to_string(), finding))
+        .collect();
+    findings.into_values().map(|finding| Line::error(finding.subject, finding.text, finding.action)).collect()
 }
 
 fn days_left(until: DateTime<Utc>, now: DateTime<Utc>) -> i64 {

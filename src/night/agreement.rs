@@ -9,6 +9,7 @@ use super::judge::{ClaimJudge, Judge};
 use super::observe::{Laps, Stage};
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
+use crate::config::adapters;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Finding, Reason, ReasonCode, Tally};
@@ -74,7 +75,13 @@ impl Night {
 
     /// Keys, recipients and randomness of the agreement, before anything is claimed (R135).
     async fn prepare(&self, terms: &Terms) -> Result<Arc<Sealer>, Reason> {
-        let sealer = self.outbound.sealer(terms, self.clock.now())?;
+        let now = self.clock.now();
+        let unusable: Vec<String> =
+            adapters::unusable_keys(terms, &self.vault, now).iter().map(ToString::to_string).collect();
+        if !unusable.is_empty() {
+            return Err(ReasonCode::KeyUnusable.because(unusable.join(" ")));
+        }
+        let sealer = self.outbound.sealer(terms, now)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
         Ok(sealer)
