@@ -85,20 +85,32 @@ fn pin_mailer(pin_block: PinBlock) -> impl Strategy<Value = PinMailerBlock> {
     )
 }
 
+/// A line of the set (R93), with what both formats must escape.
+fn line(set: CharacterSet, most: usize) -> impl Strategy<Value = String> {
+    let letters: &[char] = match set {
+        CharacterSet::EmbossedDefault => &['A', 'z', '0', ' ', '&', '\'', '/', '+', 'Å', 'ð', 'Þ'],
+        CharacterSet::Printed => &['A', 'z', '0', ' ', '&', '\'', '/', '+', 'ß', 'ž', 'Ọ', 'ĳ'],
+    };
+    vec(proptest::sample::select(letters), 1..=most).prop_map(String::from_iter)
+}
+
 fn embossing() -> impl Strategy<Value = EmbossingLines> {
-    let names = option::of((text(13), text(13)));
-    let lines = (option::of(text(26)), option::of(text(26)), vec(option::of(text(32)), 5));
-    (names, lines, word(CharacterSet::ALL)).prop_map(|(names, (second, company, fields), character_set)| {
-        let mut fields = fields.into_iter();
-        EmbossingLines {
-            first_name: names.as_ref().map(|(first, _)| first.clone()),
-            last_name: names.as_ref().map(|(_, last)| last.clone()),
-            name_line: names.map(|(first, last)| format!("{first} {last}")),
-            additional_embossing_name: second,
-            company_name: company,
-            additional_fields: std::array::from_fn(|_| fields.next().flatten()),
-            character_set,
-        }
+    word(CharacterSet::ALL).prop_flat_map(|character_set| {
+        let line = move |most| line(character_set, most);
+        let names = option::of((line(13), line(13)));
+        let lines = (option::of(line(26)), option::of(line(26)), vec(option::of(line(32)), 5));
+        (names, lines).prop_map(move |(names, (second, company, fields))| {
+            let mut fields = fields.into_iter();
+            EmbossingLines {
+                first_name: names.as_ref().map(|(first, _)| first.clone()),
+                last_name: names.as_ref().map(|(_, last)| last.clone()),
+                name_line: names.map(|(first, last)| format!("{first} {last}")),
+                additional_embossing_name: second,
+                company_name: company,
+                additional_fields: std::array::from_fn(|_| fields.next().flatten()),
+                character_set,
+            }
+        })
     })
 }
 

@@ -50,6 +50,18 @@ fn what_depends_on_another_field_only_the_json_schema_sees() {
 fn what_a_record_must_agree_with_only_the_reader_sees() {
     for (xml, json, seen, says) in [
         (
+            (
+                "<NameLine>Monica Liikamaa</NameLine>",
+                "<NameLine>Monica Liikamaa</NameLine><AdditionalEmbossingName>\u{160}</AdditionalEmbossingName>",
+            ),
+            (
+                "\"nameLine\":\"Monica Liikamaa\"",
+                "\"nameLine\":\"Monica Liikamaa\",\"additionalEmbossingName\":\"\u{160}\"",
+            ),
+            NEITHER,
+            "record 1: embossing.additionalEmbossingName holds a character",
+        ),
+        (
             ("<Pan>2223001234567894", "<Pan>2223001234567893"),
             ("\"pan\":\"2223001234567894", "\"pan\":\"2223001234567893"),
             NEITHER,

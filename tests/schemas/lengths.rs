@@ -4,6 +4,11 @@ use emboss::agreement::FileFormat;
 
 use crate::{SAMPLES, changed, json_schema, reader, xmllint};
 
+/// The samples of version 2 with the wider character set.
+fn printed() -> [String; 2] {
+    SAMPLES[1].map(|sample| changed(sample, "EMBOSSED_DEFAULT", "PRINTED"))
+}
+
 /// A field with a longest length; `{}` stands for its value.
 struct Length {
     /// How the reader names it.
@@ -131,13 +136,13 @@ const LENGTHS: [Length; 19] = [
 
 #[test]
 fn r91_r100_lengths_count_characters_at_the_limit_and_one_more() {
-    let [xml_sample, json_sample] = SAMPLES[1];
+    let [xml_sample, json_sample] = printed();
     for Length { field, limit, xml, json } in LENGTHS {
         for length in [limit, limit + 1] {
             // Three bytes each in UTF-8, and in the value set of additional values.
             let value = "\u{1ECC}".repeat(length);
-            let xml = changed(xml_sample, xml.0, &xml.1.replace("{}", &value));
-            let json = changed(json_sample, json.0, &json.1.replace("{}", &value));
+            let xml = changed(&xml_sample, xml.0, &xml.1.replace("{}", &value));
+            let json = changed(&json_sample, json.0, &json.1.replace("{}", &value));
             let good = length == limit;
             assert_eq!(xmllint(&xml, 2), good, "xmllint: {field} of {length}");
             assert_eq!(json_schema(&json, 2), good, "JSON Schema: {field} of {length}");
@@ -173,14 +178,14 @@ fn r91_layout_code_of_32_characters_and_not_33() {
 fn r90_first_and_last_name_together_have_at_most_26_characters() {
     for (first, last, good) in [(13, 13, true), (13, 14, false), (26, 1, false), (25, 1, true)] {
         let (first, last) = ("\u{1ECC}".repeat(first), "\u{1ECC}".repeat(last));
-        let [xml, json] = SAMPLES[1];
+        let [xml, json] = printed();
         let xml = changed(
-            xml,
+            &xml,
             "<FirstName>Monica</FirstName><LastName>Liikamaa</LastName><NameLine>Monica Liikamaa</NameLine>",
             &format!("<FirstName>{first}</FirstName><LastName>{last}</LastName><NameLine>{first} {last}</NameLine>"),
         );
         let json = changed(
-            json,
+            &json,
             "\"firstName\":\"Monica\",\"lastName\":\"Liikamaa\",\"nameLine\":\"Monica Liikamaa\"",
             &format!("\"firstName\":\"{first}\",\"lastName\":\"{last}\",\"nameLine\":\"{first} {last}\""),
         );

@@ -5,6 +5,7 @@ use unicode_normalization::is_nfc;
 use super::table::{Field, Form, Kind};
 use super::{Findings, Part};
 use crate::agreement::FileVersion;
+use crate::card::characters::{code_point, length};
 use crate::document::legal::first_illegal;
 use crate::document::tree::{Fields, Node};
 
@@ -72,14 +73,14 @@ impl Check<'_> {
             return self.say(path, name, "is empty; what is absent is left out");
         }
         if let Some(character) = first_illegal(text) {
-            let fault = format!("holds U+{:04X}, which no embossing file can carry", u32::from(character));
+            let fault = format!("holds {}, which no embossing file can carry", code_point(character));
             self.say(path, name, fault);
         }
         if !is_nfc(text) {
             self.say(path, name, "is not in normalisation form C");
         }
         let fault = match form {
-            Form::Chars(most) => (text.chars().count() > *most).then(|| format!("is longer than {most} characters")),
+            Form::Chars(most) => (length(text) > *most).then(|| format!("is longer than {most} characters")),
             Form::Like(test, form) => (!test(text)).then(|| format!("must be {form}")),
             Form::Word(test) => test(text).err().map(|unknown| format!("must be one of: {}", unknown.allowed)),
         };

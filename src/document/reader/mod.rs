@@ -14,7 +14,6 @@ mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
-mod words;
 mod xml;
 
 use std::fmt;

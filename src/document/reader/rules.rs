@@ -4,6 +4,7 @@
 
 use super::build::Object;
 use crate::agreement::FileVersion;
+use crate::card::characters::length;
 use crate::card::{PanMask, PinBlock, PinBlockFormat, ProductionEvent, ProductionReason, Track};
 use crate::document::model::{EmbossingLines, FileType, Header, Record, RecordType, Trailer};
 use crate::document::name::FileName;
@@ -103,15 +104,36 @@ fn stripe_and_chip(faults: &mut Faults, record: &Record) {
     }
 }
 
-/// R90 and R92.
+/// R90, R92 and R93.
 fn names(faults: &mut Faults, lines: &EmbossingLines) {
     let (first, last) = (lines.first_name.as_deref(), lines.last_name.as_deref());
     let joined = first.zip(last).map(|(first, last)| format!("{first} {last}"));
     expect(faults, first.is_some() == last.is_some(), "embossing.lastName", "must stand where firstName stands");
     let line = lines.name_line == joined;
     expect(faults, line, "embossing.nameLine", "is not first and last name joined by a space");
-    let fits = joined.is_none_or(|joined| joined.chars().count() <= 27);
+    let fits = joined.is_none_or(|joined| length(&joined) <= 27);
     expect(faults, fits, "embossing.lastName", "is together with firstName longer than 26 characters");
+    for (field, line) in embossed(lines) {
+        let known = line.is_none_or(|line| lines.character_set.first_outside(line).is_none());
+        expect(faults, known, field, "holds a character that is not in its character set");
+    }
+}
+
+fn embossed(lines: &EmbossingLines) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+    const FIELDS: [&str; 5] = [
+        "embossing.additionalField1",
+        "embossing.additionalField2",
+        "embossing.additionalField3",
+        "embossing.additionalField4",
+        "embossing.additionalField5",
+    ];
+    let names = [
+        ("embossing.firstName", lines.first_name.as_deref()),
+        ("embossing.lastName", lines.last_name.as_deref()),
+        ("embossing.additionalEmbossingName", lines.additional_embossing_name.as_deref()),
+        ("embossing.companyName", lines.company_name.as_deref()),
+    ];
+    names.into_iter().chain(FIELDS.into_iter().zip(lines.additional_fields.iter().map(Option::as_deref)))
 }
 
 fn pin_blocks(faults: &mut Faults, record: &Record, header: &Header) {
