@@ -14,9 +14,9 @@ use crate::order::OrderId;
 pub struct Answer {
     /// The order.
     pub order_id: String,
-    /// Short description of the result [S0].
+    /// Short description of the result (S0).
     pub description: String,
-    /// Id of what was made or changed [S0].
+    /// Id of what was made or changed (S0).
     pub id: String,
     /// The card that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]

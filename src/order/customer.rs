@@ -1,4 +1,4 @@
-//! createCustomer [S3] and updateCustomer [S4 "change the customer's contact details"].
+//! createCustomer (S3) and updateCustomer (S4 "change the customer's contact details").
 //!
 //! What never reaches a file is validated and not kept: e-mail, regNo, dateOfBirth, nationality, screening.
 

@@ -1,4 +1,4 @@
-//! Card numbers that arrive encrypted: JWE compact, RSA-OAEP-256 with A256GCM, for one of our certificates [S2].
+//! Card numbers that arrive encrypted: JWE compact, RSA-OAEP-256 with A256GCM, for one of our certificates (S2).
 //!
 //! Invariants: the protected header is judged before anything is decrypted, because the library also accepts other
 //! algorithms, compression, and a cut authentication tag; no error says more than which check failed.
