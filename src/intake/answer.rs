@@ -1,5 +1,7 @@
 //! The answer to an order that was taken: the API's response, and what the API would show on a later request.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::card::product::words;
@@ -47,7 +49,7 @@ words!(
 );
 
 impl Answer {
-    pub(super) fn new(order_id: &OrderId, description: &str, id: impl ToString) -> Self {
+    pub(super) fn new(order_id: &OrderId, description: &str, id: impl fmt::Display) -> Self {
         Self {
             order_id: order_id.as_str().to_owned(),
             description: description.to_owned(),

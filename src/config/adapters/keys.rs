@@ -165,10 +165,13 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
             ("pin.pvv_key", pvv_key, KeyUsage::PinVerification),
         ];
         for (place, id, usage) in wanted {
-            // Whether a card key is in force depends on the card: that is asked when its record is made.
-            if let Some(key) = id.and_then(|id| vault.key(id)).filter(|key| key.usage != usage) {
-                let subject = format!("[[product]] {}/{} {place}", product.institution, product.code);
+            let Some(key) = id.and_then(|id| vault.key(id)) else { continue };
+            let subject = format!("[[product]] {}/{} {place}", product.institution, product.code);
+            if key.usage != usage {
                 found.push(Finding::sentence(subject, &format!("key {} has usage {}, not {usage}", key.id, key.usage)));
+            } else if usage == KeyUsage::PinVerification {
+                // Whether a CVK is in force depends on the card: that is asked when its record is made.
+                found.extend(vault.live(&key.id, usage, at).err().map(|reason| Finding::sentence(subject, &reason)));
             }
         }
     }

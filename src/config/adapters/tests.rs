@@ -293,3 +293,21 @@ fn a_folder_needs_no_secret() {
     let (_, secrets) = destination(&config, &config.agreements[0]).unwrap();
     assert!(secrets.private_key.is_empty() && secrets.passphrase.is_none());
 }
+
+#[test]
+fn a_pin_verification_key_is_in_force() {
+    let mut installation = Installation::new();
+    let pvk = "\n[[key]]\nid = \"pvk-1\"\nblock_file = \"keys/pvk-1.tr31\"\nkbpk = \"main\"\n";
+    let base = installation.text.clone() + pvk;
+    let base =
+        base.replace("cvv2_key = \"cvk2-1\"", "cvv2_key = \"cvk2-1\"\npin = { pvv_key = \"pvk-1\", pvki = \"1\" }");
+    installation.text = base.clone();
+    assert_eq!(installation.unusable_keys(), [""; 0]);
+    installation.text = base.replace("id = \"pvk-1\"", "id = \"pvk-1\"\nnot_after = 2026-06-12T02:59:59Z");
+    let found = installation.unusable_keys();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("[[product]] 100001/GIFT_CARD pin.pvv_key: key pvk-1 must not be used after"),
+        "{found:?}"
+    );
+}

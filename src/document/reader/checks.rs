@@ -106,9 +106,10 @@ impl Check<'_> {
 
     fn counts(&mut self, path: &str, fields: &Fields, form: &Form) {
         for (place, (key, count)) in fields.iter().enumerate() {
-            self.text(path, &format!("[{}]", place + 1), key, form);
+            let path = format!("{path}[{}]", place + 1);
+            self.text(&path, "", key, form);
             if number(count).is_none_or(|count| count == 0) {
-                self.say(path, &format!("[{}]", place + 1), "must be a whole number of at least 1");
+                self.say(&path, "", "must be a whole number of at least 1");
             }
         }
         if !fields.is_sorted_by(|one, next| one.0 < next.0) {
@@ -140,7 +141,8 @@ pub(super) fn flag(node: &Node) -> Option<bool> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    let dot = if path.is_empty() || name.is_empty() { "" } else { "." };
+    format!("{path}{dot}{name}")
 }
 
 /// An unknown field's name, unless it could be a value in the wrong place: a number, a name with spaces.

@@ -12,6 +12,8 @@ mod lines;
 mod records;
 mod rules;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 mod xml;
 

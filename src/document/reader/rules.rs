@@ -4,7 +4,7 @@
 
 use super::build::Object;
 use crate::agreement::FileVersion;
-use crate::card::{PanMask, PinBlock, PinBlockFormat, ProductionEvent};
+use crate::card::{PanMask, PinBlock, PinBlockFormat, ProductionEvent, ProductionReason, Track};
 use crate::document::model::{EmbossingLines, FileType, Header, Record, RecordType, Trailer};
 use crate::document::name::FileName;
 
@@ -34,7 +34,7 @@ pub(super) fn header(header: &Header, tree: Object<'_>) -> Faults {
 /// A record with itself and with the header.
 pub(super) fn record(record: &Record, header: &Header, tree: Object<'_>) -> Faults {
     let mut faults = Faults::new();
-    let reason = record.production_event.reason().map(|reason| reason.as_str());
+    let reason = record.production_event.reason().map(ProductionReason::as_str);
     let reason_fits = header.version == FileVersion::V1 || tree.text("productionReason") == reason;
     expect(&mut faults, reason_fits, "productionReason", "is not the reason of this production event");
     let masks = [PanMask::SixFour, PanMask::EightFour].map(|mask| record.pan.masked(mask));
@@ -88,8 +88,8 @@ fn stripe_and_chip(faults: &mut Faults, record: &Record) {
         track.get(1..17) == Some(pan) && track.rsplit('^').next().is_some_and(|rest| rest.starts_with(&dated))
     };
     let second = |track: &str| track.get(..16) == Some(pan) && track[17..].starts_with(&dated);
-    let track1 = record.track1.as_ref().map(|track| track.expose());
-    let track2 = record.track2.as_ref().map(|track| track.expose());
+    let track1 = record.track1.as_ref().map(Track::expose);
+    let track2 = record.track2.as_ref().map(Track::expose);
     expect(faults, track1.is_some() == track2.is_some(), "track2", "must stand where track1 stands, and only there");
     expect(faults, track1.is_none_or(first), "track1", OTHER);
     expect(faults, track2.is_none_or(second), "track2", OTHER);

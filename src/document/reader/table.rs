@@ -317,7 +317,8 @@ fn is_track2(text: &str) -> bool {
 /// The same with `D`, up to 38 and padded with `F` to an even length.
 fn is_chip_track2(text: &str) -> bool {
     let data = text.strip_suffix('F').unwrap_or(text);
-    text.len() % 2 == 0 && data.split_once('D').is_some_and(|(pan, rest)| digits(pan, 16, 16) && digits(rest, 7, 21))
+    text.len().is_multiple_of(2)
+        && data.split_once('D').is_some_and(|(pan, rest)| digits(pan, 16, 16) && digits(rest, 7, 21))
 }
 
 fn is_value_key(text: &str) -> bool {

@@ -3,6 +3,7 @@
 mod cards;
 mod customers;
 mod envelopes;
+mod hostile;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
