@@ -13,7 +13,6 @@ mod lines;
 mod new_card;
 mod plastics;
 
-use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
@@ -70,22 +69,6 @@ pub struct ImportSummary {
     pub repeated: u64,
     /// Refused.
     pub refused: u64,
-}
-
-impl ImportSummary {
-    /// Counts another import in.
-    pub fn add(&mut self, other: &Self) {
-        self.taken += other.taken;
-        self.repeated += other.repeated;
-        self.refused += other.refused;
-    }
-}
-
-impl fmt::Display for ImportSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { taken, repeated, refused } = self;
-        write!(f, "{taken} orders taken, {repeated} answered again, {refused} refused")
-    }
 }
 
 /// Takes orders in.
