@@ -169,6 +169,7 @@ struct Xml<'a> {
     rest: &'a str,
 }
 
+#[derive(Debug)]
 struct Element {
     name: String,
     attributes: Vec<(String, String)>,
