@@ -1,0 +1,10 @@
+//! The night as a whole, with its real parts: SQLite, OpenSSH, GnuPG and folders. What must happen is taken from the
+//! rules and the table of faults; each test says which.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/site.rs"]
+mod site;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod selected;
