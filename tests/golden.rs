@@ -7,7 +7,6 @@
 #![allow(clippy::expect_used, reason = "whatever the harness cannot do fails the test")]
 #![allow(unreachable_pub, reason = "the harness's parts are modules of this test")]
 
-mod support;
 #[path = "support/cards.rs"]
 mod cards;
 #[path = "support/checks.rs"]
@@ -20,6 +19,7 @@ mod player;
 mod recount;
 #[path = "support/scenario.rs"]
 mod scenario;
+mod support;
 #[path = "support/tree.rs"]
 mod tree;
 

@@ -101,12 +101,15 @@ pub fn luhn(pan: &str) -> bool {
 fn the_recount_itself_gives_the_values_of_the_vectors() {
     let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors.json")).expect("vectors.json");
     let text = |value: &serde_json::Value, name: &str| value[name].as_str().expect("text").to_owned();
-    let known = vectors["cvv"].as_array().expect("cvv").iter().chain(vectors["cvv_second_pass"].as_array().expect("cvv"));
+    let known =
+        vectors["cvv"].as_array().expect("cvv").iter().chain(vectors["cvv_second_pass"].as_array().expect("cvv"));
     for vector in known {
         let [pan, expiry, code] = ["pan", "expiry_yymm", "service_code"].map(|name| text(vector, name));
         assert_eq!(cvv(&text(vector, "key"), &pan, &expiry, &code), text(vector, "value"));
     }
-    for vector in vectors["pvv"].as_array().expect("pvv").iter().chain(vectors["pvv_second_pass"].as_array().expect("pvv")) {
+    for vector in
+        vectors["pvv"].as_array().expect("pvv").iter().chain(vectors["pvv_second_pass"].as_array().expect("pvv"))
+    {
         assert_eq!(pvv(&text(vector, "pan"), '1', &text(vector, "pin")), text(vector, "pvv"));
     }
     // samples/v2.json, record 1: the PIN block of the vectors' Visa card.

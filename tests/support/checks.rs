@@ -255,7 +255,8 @@ fn agree(outcomes: &[Outcome], complaints: &mut Complaints) {
                 document.cards.iter().map(|card| card.without(dropped)).collect()
             };
             let trailer = |document: &Document| {
-                let differs = if dropped.is_empty() { &["recordsSha256"][..] } else { &["recordsSha256", "numberOfCarriers"] };
+                let differs =
+                    if dropped.is_empty() { &["recordsSha256"][..] } else { &["recordsSha256", "numberOfCarriers"] };
                 document.trailer.without(differs)
             };
             same(&format!("header of {name} in two variants"), &header(document), &header(twin), complaints);

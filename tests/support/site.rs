@@ -244,7 +244,8 @@ impl Site {
         let mut lines = String::new();
         for order in orders {
             let number = self.orders.fetch_add(1, Ordering::Relaxed);
-            let envelope = json!({"orderId": format!("o-{number}"), "institutionId": ISSUER, "at": now, "auditUser": "ops"});
+            let envelope =
+                json!({"orderId": format!("o-{number}"), "institutionId": ISSUER, "at": now, "auditUser": "ops"});
             lines.push_str(&with(envelope, order.clone()).to_string());
             lines.push('\n');
         }

@@ -183,8 +183,12 @@ impl Xml<'_> {
         self.rest = rest;
         let (tag, empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let (name, attributes) = tag.split_once(' ').unwrap_or((tag, ""));
-        let mut element =
-            Element { name: name.to_owned(), attributes: read_attributes(attributes), children: vec![], text: String::new() };
+        let mut element = Element {
+            name: name.to_owned(),
+            attributes: read_attributes(attributes),
+            children: vec![],
+            text: String::new(),
+        };
         while !empty {
             let (text, rest) = self.rest.split_at(self.rest.find('<').expect("an end tag"));
             element.text.push_str(&unescaped(text));
