@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqliteStore, StoreError};
+use emboss::store::{SqliteStore, Store, StoreError};
 use store_contract::seed::at;
 use tempfile::TempDir;
 
