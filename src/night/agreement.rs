@@ -119,12 +119,7 @@ impl Night {
     }
 
     /// R136: nothing is claimed behind a file that is still on its way; what is due waits, and is counted.
-    async fn wait_behind(
-        &self,
-        run: &mut Run<'_>,
-        share: &mut Share<'_>,
-        stale: &[FileRow],
-    ) -> Result<(), NightError> {
+    async fn wait_behind(&self, run: &mut Run<'_>, share: &mut Share<'_>, stale: &[FileRow]) -> Result<(), NightError> {
         for file in stale {
             self.put_file(run, share, file, BTreeMap::new()).await?;
         }
@@ -243,10 +238,9 @@ impl Night {
     ) -> Result<(), Trouble> {
         let terms = share.terms;
         if file.state == FileState::Claimed {
-            let sealer = sealer.as_ref().map_err(|reason| Trouble::Stopped {
-                code: reason.code,
-                detail: reason.detail.clone(),
-            })?;
+            let sealer = sealer
+                .as_ref()
+                .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
             self.issue_pins(run, terms, file, &mut share.report.tally).await?;
             laps.lap(Stage::Pins);
             let (sealed_row, sealed) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;

@@ -13,3 +13,4 @@ mod tripwire;
 
 mod resumed;
 mod selected;
+mod settled;

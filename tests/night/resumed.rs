@@ -30,7 +30,11 @@ async fn check_promise(site: &Site, cards: &[u32], what: &str) {
     assert_eq!(files[0].cards(), expected, "{what}");
     let (rows, file) = (site.files().await, &files[0]);
     assert_eq!(rows.len(), 1, "{what}");
-    assert_eq!((rows[0].state.as_str(), rows[0].sha256.as_deref()), ("SETTLED", Some(&*sha256(&file.sealed))), "{what}");
+    assert_eq!(
+        (rows[0].state.as_str(), rows[0].sha256.as_deref()),
+        ("SETTLED", Some(&*sha256(&file.sealed))),
+        "{what}"
+    );
     for number in cards {
         assert_eq!(site.status(*number).await, "ACTIVE", "{what}");
     }
@@ -103,7 +107,8 @@ async fn a_crash_leaves_the_state_that_was_written_before_the_step() {
 async fn r34_r40_a_pin_is_made_once_although_the_run_dies_before_it_is_sealed() {
     let site = Site::with_cards(&[3001, 3002]).await;
     die(&site, "save_pins", When::After).await;
-    let query = "SELECT card_id || ' ' || version || ' ' || record_uid || ' ' || hex(stored) || hex(pvv) FROM pin ORDER BY 1";
+    let query =
+        "SELECT card_id || ' ' || version || ' ' || record_uid || ' ' || hex(stored) || hex(pvv) FROM pin ORDER BY 1";
     let before = site.texts(query).await;
     assert_eq!(before.len(), 2);
     site.run(DATE).await;

@@ -165,10 +165,7 @@ async fn r11_an_unusable_zone_key_stops_its_agreement_before_it_is_claimed() {
     site.add_house("FACTORY_Y");
     site.add_agreement(ISSUER, "FACTORY_Y");
     site.add("[[key]]\nid = \"zpk-y-1\"\nblock_file = \"keys/zpk-y-1.tr31\"\nkbpk = \"main\"\n");
-    site.edit(
-        "code = \"FACTORY_Y\"\npin_keys = [\"zpk-x-1\"]",
-        "code = \"FACTORY_Y\"\npin_keys = [\"zpk-y-1\"]",
-    );
+    site.edit("code = \"FACTORY_Y\"\npin_keys = [\"zpk-x-1\"]", "code = \"FACTORY_Y\"\npin_keys = [\"zpk-y-1\"]");
     let to_y = json!({"body": {"embossing": {"manufacturer": "FACTORY_Y"}}});
     site.take(ORDERED, &[with(card(3002, 1001), to_y)]).await;
     let plan = site.plan(DATE).await;

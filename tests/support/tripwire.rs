@@ -65,11 +65,7 @@ impl Tripwire {
         if self.state.lock().expect("not poisoned").gone { Err(gone()) } else { Ok(()) }
     }
 
-    async fn step<T>(
-        &self,
-        name: &str,
-        doing: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    async fn step<T>(&self, name: &str, doing: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.here()?;
         let number = {
             let mut state = self.state.lock().expect("not poisoned");
