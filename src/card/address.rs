@@ -1,4 +1,4 @@
-//! Addresses and how things are delivered [S0, S1, S3].
+//! Addresses and how things are delivered (S0, S1, S3).
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,7 @@ words!(
 );
 
 words!(
-    /// How a card is delivered [S1]. EPIN is not one of them (R87).
+    /// How a card is delivered (S1). EPIN is not one of them (R87).
     CardDeliveryType {
         /// By agreement.
         Custom1 = "CUSTOM_1",
@@ -118,7 +118,7 @@ words!(
 );
 
 words!(
-    /// How a PIN is delivered [S1]; EPIN is electronic and prints no letter (R41).
+    /// How a PIN is delivered (S1); EPIN is electronic and prints no letter (R41).
     PinDeliveryType {
         /// By agreement.
         Custom1 = "CUSTOM_1",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::secret::masked_debug;
 use super::{Address, CustomerId, TemporaryAddress};
 
-/// A private customer as far as files need it [S3]; what never reaches a file is not kept.
+/// A private customer as far as files need it (S3); what never reaches a file is not kept.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Customer {
@@ -47,7 +47,7 @@ pub struct Recipient {
 pub struct Account {
     /// The account holder, who may differ from the cardholder (R83).
     pub customer_id: CustomerId,
-    /// Account level address [S3].
+    /// Account level address (S3).
     pub address: Option<Address>,
 }
 

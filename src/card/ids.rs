@@ -75,11 +75,11 @@ macro_rules! numeric_id {
 }
 
 numeric_id!(
-    /// The cardholder or account holder [S0, S2]; unique within an institution.
+    /// The cardholder or account holder (S0, S2); unique within an institution.
     CustomerId, "customerId"
 );
 numeric_id!(
-    /// The account a card belongs to [S0]; unique within an institution.
+    /// The account a card belongs to (S0); unique within an institution.
     AccountId, "accountId"
 );
 numeric_id!(
@@ -147,11 +147,11 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// The issuer: up to six digits [S4 "per institution"].
+    /// The issuer: up to six digits (S4 "per institution").
     InstitutionId, "institutionId", "[0-9]{1,6}", 6, |b| b.is_ascii_digit()
 );
 text_id!(
-    /// The embossing house's code, anchored as trap T4 asks [S2].
+    /// The embossing house's code, anchored as trap T4 asks (S2).
     ManufacturerCode, "manufacturer", "[A-Z0-9_-]{1,32}", 32,
     |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_' || b == b'-'
 );

@@ -50,7 +50,7 @@ pub struct UnknownWord {
 }
 
 words!(
-    /// The card's role on its account; information only (R9) [S0].
+    /// The card's role on its account; information only (R9) (S0).
     CardRole {
         /// The account holder's own card.
         Main = "MAIN",
@@ -70,7 +70,7 @@ words!(
 );
 
 words!(
-    /// Exported unchanged, changes nothing else (R10) [S0].
+    /// Exported unchanged, changes nothing else (R10) (S0).
     Segment {
         /// Segment A.
         A = "SEGMENT_A",

@@ -49,7 +49,7 @@ impl CardStatus {
 }
 
 words!(
-    /// Where the PIN of a card comes from [S0].
+    /// Where the PIN of a card comes from (S0).
     PinStatus {
         /// Default: the night makes a random PIN where the event calls for a new one (A4).
         Default = "D",
@@ -60,7 +60,7 @@ words!(
     }
 );
 
-/// What is put on the plastic, as the issuer gave it [S2]. Never logged.
+/// What is put on the plastic, as the issuer gave it (S2). Never logged.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Embossing {
@@ -121,7 +121,7 @@ impl Embossing {
     }
 }
 
-/// A key-value pair the issuer attached [S0, S2]; in version 2 files only (R99).
+/// A key-value pair the issuer attached (S0, S2); in version 2 files only (R99).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdditionalValue {

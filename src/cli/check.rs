@@ -10,11 +10,11 @@ use serde_json::json;
 use super::Failure;
 use super::errors::chain;
 use super::import::open_jwe;
-use super::open::{Home, open_vault};
+use super::open::Home;
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
-use crate::config::{Config, ConfigError, adapters};
+use crate::config::{Config, ConfigError, Finding, adapters};
 use crate::delivery;
 
 /// One thing a person should know.
@@ -39,18 +39,36 @@ impl Line {
     }
 }
 
+impl From<Finding> for Line {
+    fn from(finding: Finding) -> Self {
+        Self::error(finding.subject, finding.text, finding.action)
+    }
+}
+
+impl std::fmt::Display for Line {
+    /// A text that is no whole sentence goes on from its subject, as findings of the configuration do.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { level, subject, text, action } = self;
+        if action.is_empty() {
+            write!(f, "{level:7} {subject}: {text}")
+        } else if text.ends_with('.') {
+            write!(f, "{level:7} {subject}: {text} {action}")
+        } else {
+            write!(f, "{level:7} {subject} {text}: {action}")
+        }
+    }
+}
+
 pub(super) async fn check(home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let now = SystemClock.now();
     let lines = match Config::load(&home.config_path(), home.surroundings.credentials_directory.as_deref()) {
         Ok(config) => check_opened(&Arc::new(config), now).await,
-        Err(ConfigError::Invalid { findings, .. }) => {
-            findings.into_iter().map(|finding| Line::error(finding.subject, finding.text, finding.action)).collect()
-        }
+        Err(ConfigError::Invalid { findings, .. }) => findings.into_iter().map(Line::from).collect(),
         Err(error) => return Err(Failure::configuration(chain(&error))),
     };
     let exit_code = u8::from(lines.iter().any(|line| line.level == "error"));
     for line in &lines {
-        output.say(format!("{:7} {}: {} {}", line.level, line.subject, line.text, line.action).trim_end());
+        output.say(line.to_string());
     }
     output.say(if exit_code == 0 { "Nothing stands in the way of a night." } else { "A night would not go well." });
     let findings = lines
@@ -67,13 +85,7 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
         Err(error) => Line::error("database", chain(&error), ""),
     });
-    match open_vault(config, Arc::new(Random::system())) {
-        Ok(_) => {
-            lines.push(Line::good("vault", "opens every key."));
-            lines.extend(expiring_keys(config, now));
-        }
-        Err(failure) => lines.extend(failure.text.lines().map(|text| Line::error("vault", text, ""))),
-    }
+    check_keys(config, now, &mut lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
@@ -82,6 +94,28 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
     }
     check_destinations(config, &mut lines).await;
     lines
+}
+
+fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
+    let (vault, left_out) = match adapters::open_vault_telling(config, Arc::new(Random::system())) {
+        Ok(opened) => opened,
+        Err(findings) => {
+            lines.extend(findings.into_iter().map(Line::from));
+            return;
+        }
+    };
+    lines.push(Line::good("vault", "opens every key that agreements share."));
+    lines.extend(left_out.into_iter().map(Line::from));
+    let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement));
+    let mut unusable: Vec<Finding> = Vec::new();
+    for finding in terms.flat_map(|terms| adapters::unusable_keys(&terms, &vault, now)) {
+        // Agreements of one house share its keys.
+        if !unusable.contains(&finding) {
+            unusable.push(finding);
+        }
+    }
+    lines.extend(unusable.into_iter().map(Line::from));
+    lines.extend(expiring_keys(config, now));
 }
 
 fn days_left(until: DateTime<Utc>, now: DateTime<Utc>) -> i64 {

@@ -33,6 +33,9 @@ pub(super) struct DemoArguments {
     folder: Option<PathBuf>,
 }
 
+/// Longest line of the record that is shown.
+const LINE_WIDTH: usize = 110;
+
 /// Everything the demo has to show.
 struct Told {
     installation: Installation,
@@ -131,8 +134,9 @@ fn narrate(told: &Told) -> String {
     if let (Some(record), Some(name)) = (&told.record, delivered(&told.report)) {
         let version = crate::agreement::FileVersion::V2;
         text.push_str(&format!(
-            "\n4. The house opens {name}; its first card, masked:\n{}",
-            indent(&document::mask::masked_text(record, version))
+            "\n4. The house opens the file; the record of card {}, masked:\n{}",
+            record.card_id,
+            indent(&wrapped(&document::masked_json(record, version)))
         ));
         text.push_str(&format!(
             "   All of it: emboss --config {folder}/emboss.toml inspect {folder}/out/{name} --key {folder}/keys/factory-x.key\n"
@@ -168,6 +172,23 @@ fn plastic_lines(told: &Told) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// A record in few lines: simple fields side by side, each object on a line of its own.
+fn wrapped(record: &Value) -> String {
+    let mut lines = vec![String::new()];
+    for (field, value) in record.as_object().into_iter().flatten() {
+        let entry = format!("\"{field}\": {value}");
+        match lines.last_mut() {
+            Some(line) if !value.is_object() && line.len() + entry.len() < LINE_WIDTH => {
+                line.push_str(&entry);
+                line.push_str(", ");
+            }
+            _ => lines.push(format!("{entry}, ")),
+        }
+    }
+    let text: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    format!("{{ {} }}", text.join("\n").trim_end_matches(','))
 }
 
 fn indent(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Why a command ended without its result: the sentence and the exit code.
 
 use crate::night::NightError;
+pub(super) use crate::report::chain;
 use crate::store::StoreError;
 
 /// A command that could not do its work.
@@ -40,18 +41,4 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         NightError::Store(error).into()
     }
-}
-
-/// An error with its sources, printed once, at the edge.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

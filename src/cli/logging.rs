@@ -65,12 +65,14 @@ pub(super) fn mask(text: &str) -> String {
         let beside = |place: Option<usize>| {
             place.and_then(|place| bytes.get(place)).is_some_and(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
         };
-        if (13..=19).contains(&length) && !beside(at.checked_sub(1)) && !beside(Some(end)) {
-            if let Ok(pan) = Pan::parse(&text[at..end]) {
-                masked.push_str(&text[copied..at]);
-                masked.push_str(&pan.masked(PanMask::SixFour));
-                copied = end;
-            }
+        if (13..=19).contains(&length)
+            && !beside(at.checked_sub(1))
+            && !beside(Some(end))
+            && let Ok(pan) = Pan::parse(&text[at..end])
+        {
+            masked.push_str(&text[copied..at]);
+            masked.push_str(&pan.masked(PanMask::SixFour));
+            copied = end;
         }
         at = end.max(at + 1);
     }

@@ -118,15 +118,25 @@ pub(super) fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, 
     })
 }
 
-/// The spool is married to its database by a marker: another folder is refused (night.md 3).
+/// The spool is married to its database by a marker: another folder is refused, an empty one too (night.md 3).
 async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
+    let folder = Path::new(&config.run.spool);
     let marker = match store.marker("spool").await? {
-        Some(marker) => marker,
-        None => {
-            let marker = random.uuid().to_string();
-            store.set_marker("spool", &marker).await?;
-            marker
+        Some(_) if is_empty(folder) => {
+            return Err(Failure::configuration(format!(
+                "the spool folder {} is not the one this database knows: it is empty or missing. Correct run.spool, or put the folder back",
+                folder.display()
+            )));
         }
+        Some(marker) => marker,
+        None => random.uuid().to_string(),
     };
-    Spool::open(&config.run.spool, &marker).map_err(|error| Failure::environment(super::errors::chain(&error)))
+    let spool = Spool::open(folder, &marker).map_err(|error| Failure::configuration(super::errors::chain(&error)))?;
+    // Only behind the folder's own: a marker in the database promises that the folder has one.
+    store.set_marker("spool", &marker).await?;
+    Ok(spool)
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
 }

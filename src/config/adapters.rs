@@ -5,7 +5,10 @@
 //!
 //! This is the only place where settings become open files: the edges take bytes, and so are tested without a disk.
 
-use std::collections::BTreeSet;
+mod keys;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +20,12 @@ use super::files::{FileError, read_public, read_secret};
 use super::{Config, Finding, JweSettings};
 use crate::agreement::{Agreement, Terms};
 use crate::ambient::{Clock, Random};
-use crate::card::PinBlockFormat;
 use crate::delivery::settings::DestinationSettings;
 use crate::delivery::{DeliveryError, DestinationSecrets};
-use crate::document::Environment;
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
 use crate::store::{SqliteStore, Store, StoreError};
-use crate::vault::settings::{KbpkSettings, KeySettings};
-use crate::vault::{KbpkComponents, KeyUsage, KeyWindow, Vault, VaultFinding, VaultKeys, WrappedKey};
+
+pub use keys::{open_vault, open_vault_telling, unusable_keys};
 
 /// Opens the database; with `create`, makes it where it is not there.
 ///
@@ -51,159 +52,6 @@ pub fn terms(config: &Config, agreement: &Agreement) -> Option<Terms> {
         agreement: agreement.clone(),
         products: products.map(|product| (product.code.clone(), product.clone())).collect(),
     })
-}
-
-/// Opens the vault with every key. A faulty zone PIN key is left out: it stops only the agreements that need it, which
-/// [`unusable_keys`] tells.
-///
-/// # Errors
-/// Every finding about every other key at once (exit 2).
-pub fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, Vec<Finding>> {
-    let zone_keys = zone_keys(config);
-    let stops_everything = |(id, _): &(String, Finding)| !zone_keys.contains(id.as_str());
-    let (keys, unread) = vault_keys(config, &BTreeSet::new());
-    if unread.iter().any(stops_everything) {
-        return Err(unread.into_iter().filter(stops_everything).map(|(_, finding)| finding).collect());
-    }
-    let faults = match Vault::open(keys, Arc::clone(&random)) {
-        Ok(vault) => return Ok(vault),
-        Err(found) => by_key(found),
-    };
-    if faults.iter().any(stops_everything) {
-        return Err(faults.into_iter().filter(stops_everything).map(|(_, finding)| finding).collect());
-    }
-    let left_out = faults.into_iter().map(|(id, _)| id).collect();
-    Vault::open(vault_keys(config, &left_out).0, random)
-        .map_err(|found| by_key(found).into_iter().map(|(_, finding)| finding).collect())
-}
-
-/// What the vault found, by the key's id or the protection key's name.
-fn by_key(found: Vec<VaultFinding>) -> Vec<(String, Finding)> {
-    let told = |finding: VaultFinding| {
-        let sentence = Finding::sentence("[vault]", &finding);
-        (finding.subject, sentence)
-    };
-    found.into_iter().map(told).collect()
-}
-
-/// Keys nothing but zones use.
-fn zone_keys(config: &Config) -> BTreeSet<&str> {
-    let houses = config.manufacturers.iter().flat_map(|house| &house.pin_keys);
-    let issuers = config.institutions.iter().flat_map(|institution| &institution.set_pin_keys);
-    let mut zone: BTreeSet<&str> = houses.chain(issuers).map(String::as_str).collect();
-    let vault = &config.vault;
-    let own = [&vault.data_key, &vault.pan_index_key, &vault.pin_storage_key];
-    let of_products = config.products.iter().flat_map(|product| {
-        let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
-        [Some(&product.cvv2_key), product.cvv_key.as_ref(), pvv_key].into_iter().flatten()
-    });
-    for shared in own.into_iter().chain(of_products) {
-        zone.remove(shared.as_str());
-    }
-    zone
-}
-
-/// What the vault opens from, and the files that could not be read, by the id they belong to.
-fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(String, Finding)>) {
-    let mut faults = Vec::new();
-    let kbpks = config.vault.kbpk.iter().map(|(name, kbpk)| kbpk_components(config, name, kbpk, &mut faults)).collect();
-    let wanted = config.keys.iter().filter(|key| !left_out.contains(&key.id));
-    let keys = wanted.filter_map(|key| wrapped_key(config, key, &mut faults)).collect();
-    let keys = VaultKeys {
-        kbpks,
-        keys,
-        data_key: config.vault.data_key.clone(),
-        pan_index_key: config.vault.pan_index_key.clone(),
-        pin_storage_key: config.vault.pin_storage_key.clone(),
-        live: config.environment == Environment::Live,
-        allow_software_pin: config.vault.allow_software_pin,
-    };
-    (keys, faults)
-}
-
-fn kbpk_components(
-    config: &Config,
-    name: &str,
-    kbpk: &KbpkSettings,
-    faults: &mut Vec<(String, Finding)>,
-) -> KbpkComponents {
-    let mut components = Vec::new();
-    for file in &kbpk.component_files {
-        match secret_text(config, file) {
-            Ok(component) => components.push(component),
-            Err(reason) => {
-                let subject = format!("[vault.kbpk.{name}] component_files");
-                faults.push((name.to_owned(), Finding::sentence(subject, &reason)));
-            }
-        }
-    }
-    KbpkComponents {
-        name: name.to_owned(),
-        components,
-        component_kcvs: kbpk.component_kcvs.clone(),
-        kcv: kbpk.kcv.clone(),
-    }
-}
-
-fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Finding)>) -> Option<WrappedKey> {
-    let window = KeyWindow { not_before: key.not_before, not_after: key.not_after, retire_at: key.retire_at };
-    match secret_text(config, &key.block_file) {
-        Ok(block) => Some(WrappedKey {
-            id: key.id.clone(),
-            block: block.as_str().to_owned(),
-            kbpk: key.kbpk.clone(),
-            kcv: key.kcv.clone(),
-            window,
-        }),
-        Err(reason) => {
-            let subject = format!("[[key]] {} block_file", key.id);
-            faults.push((key.id.clone(), Finding::sentence(subject, &reason)));
-            None
-        }
-    }
-}
-
-/// Why the agreement cannot be produced at `at` with the vault's keys: zone PIN keys of another usage, of an algorithm
-/// that does not fit the PIN block format, or not in force; card keys of another usage. Empty where it can.
-pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let house = &terms.manufacturer;
-    let subject = format!("[[manufacturer]] {} pin_keys", house.code);
-    for (place, id) in house.pin_keys.iter().enumerate() {
-        // The first is used; the others are announced for a rollover and need not be in force yet.
-        let checked = if place == 0 { vault.live(id, KeyUsage::PinEncryption, at).map(drop) } else { Ok(()) };
-        match (checked, vault.key(id)) {
-            (Err(reason), _) => found.push(Finding::sentence(&subject, &reason)),
-            (Ok(()), None) => found.push(Finding::sentence(&subject, &format!("key {id} could not be opened"))),
-            (Ok(()), Some(key)) => {
-                let aes = house.pin_block_format == PinBlockFormat::Iso4;
-                if key.usage != KeyUsage::PinEncryption {
-                    found.push(Finding::sentence(&subject, &format!("key {id} has usage {}, not P0", key.usage)));
-                } else if key.algorithm.is_aes() != aes {
-                    let needed = if aes { "an AES" } else { "a TDES" };
-                    let text =
-                        format!("key {id} is {}, but {} needs {needed} key", key.algorithm, house.pin_block_format);
-                    found.push(Finding::sentence(&subject, &text));
-                }
-            }
-        }
-    }
-    for product in terms.products.values() {
-        let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
-        let wanted = [
-            ("cvv_key", product.cvv_key.as_ref(), KeyUsage::CardVerification),
-            ("cvv2_key", Some(&product.cvv2_key), KeyUsage::CardVerification),
-            ("pin.pvv_key", pvv_key, KeyUsage::PinVerification),
-        ];
-        for (place, id, usage) in wanted {
-            // Whether a card key is in force depends on the card: that is asked when its record is made.
-            if let Some(key) = id.and_then(|id| vault.key(id)).filter(|key| key.usage != usage) {
-                let subject = format!("[[product]] {}/{} {place}", product.institution, product.code);
-                found.push(Finding::sentence(subject, &format!("key {} has usage {}, not {usage}", key.id, key.usage)));
-            }
-        }
-    }
-    found
 }
 
 /// Opens our signing key, which every agreement shares.
@@ -364,6 +212,3 @@ fn told(error: &FileError) -> String {
         None => error.to_string(),
     }
 }
-
-#[cfg(test)]
-mod tests;

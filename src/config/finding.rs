@@ -26,7 +26,7 @@ impl fmt::Display for Finding {
 
 impl Finding {
     /// A finding whose text is a sentence that already says what to do.
-    pub(super) fn sentence(subject: impl Into<String>, text: &impl fmt::Display) -> Self {
+    pub(in crate::config) fn sentence(subject: impl Into<String>, text: &impl fmt::Display) -> Self {
         Self { subject: subject.into(), text: text.to_string(), action: String::new() }
     }
 }

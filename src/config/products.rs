@@ -127,14 +127,18 @@ fn template_length(template: &str) -> Option<usize> {
 fn validate_keys(config: &Config, product: &Product, found: &mut Vec<Finding>) {
     let mut findings = findings_of(product, found);
     let tracks = product.stripe.is_some() || product.chip.is_some();
-    for (key, set) in [("service_code", product.service_code.is_some()), ("cvv_key", product.cvv_key.is_some())] {
-        findings.require(
-            set || !tracks,
-            key,
-            "is absent, but the product has a stripe or chip",
-            "add it: tracks cannot be written without",
-        );
-    }
+    findings.require(
+        product.cvv_key.is_some() || !tracks,
+        "cvv_key",
+        "is absent, but the product has a stripe or chip",
+        "add it: tracks cannot be written without",
+    );
+    findings.require(
+        product.service_code.is_some() || product.form == ProductForm::Virtual,
+        "service_code",
+        "is absent, but the product is physical",
+        "add it: every card record carries one",
+    );
     if let Some(code) = &product.service_code {
         findings.require(is_digits(code, 3..=3), "service_code", "is not a service code", "write three digits");
     }

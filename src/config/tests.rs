@@ -318,7 +318,7 @@ fn institutions_do_not_share_card_numbers() {
     let other = |prefix: &str| {
         format!(
             "{FULL}\n[[institution]]\nid = \"2\"\n[[product]]\ninstitution = \"2\"\ncode = \"OTHER\"\nscheme = \"VISA\"\n\
-             form = \"physical\"\npan_prefixes = [\"{prefix}\"]\nmonths = 12\ncvv2_key = \"cvv2-1\"\n"
+             form = \"virtual\"\npan_prefixes = [\"{prefix}\"]\nmonths = 12\ncvv2_key = \"cvv2-1\"\n"
         )
     };
     assert_eq!(faults(&other("40000013")), [""; 0]);
@@ -393,8 +393,8 @@ fn tracks_need_a_service_code_and_a_key() {
     one_fault(
         "service_code = \"201\"",
         "",
-        "[[product]] 100001/VISA_DEBIT service_code is absent, but the product has a stripe or chip: \
-         add it: tracks cannot be written without",
+        "[[product]] 100001/VISA_DEBIT service_code is absent, but the product is physical: \
+         add it: every card record carries one",
     );
     one_fault(
         "cvv_key = \"cvv-1\"",

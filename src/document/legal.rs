@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::walk::{Body, Section};
+use crate::card::characters::xml_legal;
 
 /// Bits of [`seen`]: nothing remarkable; to be escaped in XML; perhaps illegal.
 pub(crate) const MARKUP: u8 = 1;
@@ -39,14 +40,9 @@ pub(crate) fn seen(text: &str) -> u8 {
     text.bytes().fold(0, |seen, byte| seen | BITS[usize::from(byte)])
 }
 
-/// Whether a file may carry this character.
-pub fn is_legal(character: char) -> bool {
-    !character.is_control() && !matches!(character, '\u{FFFE}' | '\u{FFFF}')
-}
-
 /// The first character no file may carry.
 pub fn first_illegal(text: &str) -> Option<char> {
-    if seen(text) & DOUBTFUL == 0 { None } else { text.chars().find(|&character| !is_legal(character)) }
+    if seen(text) & DOUBTFUL == 0 { None } else { text.chars().find(|&character| !xml_legal(character)) }
 }
 
 /// Walks a record like a format, only to find where an illegal character stands; used when a format had a doubt.

@@ -13,6 +13,8 @@ pub mod model;
 pub mod name;
 pub mod reader;
 #[cfg(test)]
+mod roundtrip;
+#[cfg(test)]
 mod samples;
 pub mod totals;
 mod tree;

@@ -9,7 +9,7 @@ use std::fmt::Display;
 
 use super::model::{ChipData, DeliveryBlock, EmbossingLines, Header, PinMailerBlock, Record, Trailer};
 use crate::agreement::FileVersion;
-use crate::card::{AdditionalValue, Address, AddressSource, PinBlock, Recipient};
+use crate::card::{AdditionalValue, Address, AddressSource, Cvv, PinBlock, Recipient, Track};
 
 /// The three parts with fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,9 +149,9 @@ fn plastic<B: Body>(body: &mut B, record: &Record) {
     body.plain("expiry", record.expiry);
     maybe_plain(body, "validFrom", record.valid_from);
     maybe(body, "serviceCode", record.service_code.as_deref());
-    maybe(body, "cvv2", record.cvv2.as_ref().map(|cvv| cvv.expose()));
-    maybe(body, "track1", record.track1.as_ref().map(|track| track.expose()));
-    maybe(body, "track2", record.track2.as_ref().map(|track| track.expose()));
+    maybe(body, "cvv2", record.cvv2.as_ref().map(Cvv::expose));
+    maybe(body, "track1", record.track1.as_ref().map(Track::expose));
+    maybe(body, "track2", record.track2.as_ref().map(Track::expose));
     if let Some(data) = &record.chip {
         chip(body, data);
     }

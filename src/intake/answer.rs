@@ -1,5 +1,7 @@
 //! The answer to an order that was taken: the API's response, and what the API would show on a later request.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::card::product::words;
@@ -12,9 +14,9 @@ use crate::order::OrderId;
 pub struct Answer {
     /// The order.
     pub order_id: String,
-    /// Short description of the result [S0].
+    /// Short description of the result (S0).
     pub description: String,
-    /// Id of what was made or changed [S0].
+    /// Id of what was made or changed (S0).
     pub id: String,
     /// The card that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,7 +49,7 @@ words!(
 );
 
 impl Answer {
-    pub(super) fn new(order_id: &OrderId, description: &str, id: impl ToString) -> Self {
+    pub(super) fn new(order_id: &OrderId, description: &str, id: impl fmt::Display) -> Self {
         Self {
             order_id: order_id.as_str().to_owned(),
             description: description.to_owned(),

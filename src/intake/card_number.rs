@@ -66,7 +66,7 @@ fn draw(product: &Product, random: &Random) -> Result<Pan, Refusal> {
     let count = product.pan_prefixes.len() as u64;
     // The bias of the remainder is below 2^-60.
     let place = u64::from_be_bytes(random.bytes()).checked_rem(count).unwrap_or_default();
-    let prefix = product.pan_prefixes.iter().nth(usize::try_from(place).unwrap_or_default());
+    let prefix = product.pan_prefixes.get(usize::try_from(place).unwrap_or_default());
     let mut digits = Zeroizing::new(String::with_capacity(DIGITS));
     digits.push_str(prefix.ok_or_else(|| exhausted(product, "are not configured"))?);
     while digits.len() < DIGITS - 1 {

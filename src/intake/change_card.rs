@@ -1,4 +1,4 @@
-//! updateCard: only what is given changes [S1]; late binding makes the change count until the claim (R120).
+//! updateCard: only what is given changes (S1); late binding makes the change count until the claim (R120).
 
 use super::answer::NoticeCode;
 use super::apply::{known_account, known_customer};

@@ -9,7 +9,6 @@ mod apply;
 mod card_number;
 mod catalogue;
 mod change_card;
-mod jwe;
 mod lines;
 mod new_card;
 mod plastics;
@@ -18,9 +17,9 @@ use std::io::{self, BufRead, Write};
 
 use serde::Serialize;
 
+pub use crate::order::{JweKeyError, JweKeys};
 pub use answer::{Answer, Notice, NoticeCode};
 pub use catalogue::{Catalogue, Offer};
-pub use jwe::{JweKeyError, JweKeys};
 
 use crate::ambient::{Clock, Random};
 use crate::order::envelope::too_long;

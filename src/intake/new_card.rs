@@ -1,4 +1,4 @@
-//! createCard: a card, its plastics and what is marked for production [S0, S2, S4].
+//! createCard: a card, its plastics and what is marked for production (S0, S2, S4).
 
 use super::answer::NoticeCode;
 use super::apply::{assigned, in_use, known_account, known_customer};

@@ -9,7 +9,6 @@ use super::judge::{ClaimJudge, Judge};
 use super::observe::{Laps, Stage};
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
-use crate::config::adapters;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Finding, Reason, ReasonCode, Tally};
@@ -75,22 +74,10 @@ impl Night {
     /// Keys, recipients and randomness of the agreement, before anything is claimed (R135). A file that is sealed
     /// already needs none of them.
     async fn prepare(&self, terms: &Terms) -> Usable {
-        let sealer = self.usable(terms)?;
+        let sealer = self.usable_sealer(terms)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
         Ok(sealer)
-    }
-
-    /// The agreement's sealer, where every key it points to can be used (R11).
-    pub(super) fn usable(&self, terms: &Terms) -> Usable {
-        let now = self.clock.now();
-        let findings: Vec<String> =
-            adapters::unusable_keys(terms, &self.vault, now).iter().map(ToString::to_string).collect();
-        if findings.is_empty() {
-            self.outbound.sealer(terms, now)
-        } else {
-            Err(ReasonCode::KeyUnusable.because(findings.join(" ")))
-        }
     }
 
     /// STOPPED before claiming: its due requests are held with its reason.

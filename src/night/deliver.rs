@@ -48,10 +48,27 @@ impl Night {
                     self.rest(pause).await?;
                     pause = (pause * 2).min(patience.longest);
                 }
+                Err(Trouble::Delivery(error)) => {
+                    self.tidy_up(terms, file, &error).await;
+                    return Err(error.into());
+                }
                 other => return other,
             }
         }
         Ok(())
+    }
+
+    /// A part that will not be continued tonight is removed over a new connection: the one that failed was cut
+    /// without a CLOSE (faults 14, 17). What cannot be removed now is removed by the next attempt.
+    async fn tidy_up(&self, terms: &Terms, file: &FileRow, error: &DeliveryError) {
+        if file.state != FileState::Sending || error.retry_class() == RetryClass::StopDestination {
+            return;
+        }
+        let (Ok(mut session), Some(name)) = (self.connect(terms).await, file.temporary_name.clone()) else { return };
+        let cleaned = blocking(move || delivery::clean(&mut *session, &[name])).await;
+        if !matches!(cleaned, Ok(Ok(ref kept)) if kept.is_empty()) {
+            tracing::warn!(file_id = %file.file_id, "our temporary file may be left at the destination");
+        }
     }
 
     /// Waits for the pause and up to half of it again, so that many files do not come back at once.

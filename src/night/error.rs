@@ -2,6 +2,7 @@
 
 use crate::delivery::DeliveryError;
 use crate::document::DocumentError;
+use crate::report::chain;
 use crate::selection::ReasonCode;
 use crate::spool::SpoolError;
 use crate::store::StoreError;
@@ -52,16 +53,16 @@ pub(super) enum Trouble {
         detail: String,
     },
     /// The spool.
-    #[error("{0}")]
+    #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The document.
-    #[error("{0}")]
+    #[error(transparent)]
     Document(#[from] DocumentError),
     /// OpenPGP.
-    #[error("{0}")]
+    #[error(transparent)]
     Seal(#[from] crate::seal::SealError),
     /// The destination.
-    #[error("{0}")]
+    #[error(transparent)]
     Delivery(#[from] DeliveryError),
     /// A person must look.
     #[error("it is uncertain whether the house has the file: {0}")]
@@ -79,7 +80,7 @@ impl Trouble {
     pub(super) fn local(self) -> Result<String, NightError> {
         match self {
             Self::Whole(error) => Err(error),
-            local => Ok(local.to_string()),
+            local => Ok(chain(&local)),
         }
     }
 }

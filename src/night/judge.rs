@@ -44,10 +44,10 @@ impl<'a> Judge<'a> {
 
     fn count(&mut self, candidate: &Candidate<'_>, verdict: &Verdict) {
         let Some(finding) = self.tally.add(candidate, verdict, self.cut_off) else { return };
-        if finding.code == ReasonCode::HeldPinWait {
-            if let Some(days) = selection::warning_age(finding.age_days, &self.settings.pin_wait_days) {
-                *self.tally.warnings.entry(format!("PIN_WAIT_OVER_{days}_DAYS")).or_default() += 1;
-            }
+        if finding.code == ReasonCode::HeldPinWait
+            && let Some(days) = selection::warning_age(finding.age_days, &self.settings.pin_wait_days)
+        {
+            *self.tally.warnings.entry(format!("PIN_WAIT_OVER_{days}_DAYS")).or_default() += 1;
         }
         if finding.alert || self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);

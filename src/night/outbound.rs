@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::Night;
 use crate::agreement::Terms;
-use crate::config::{Config, adapters};
+use crate::config::{Config, Finding, adapters};
 use crate::delivery::settings::DestinationSettings;
 use crate::delivery::{self, DeliveryError, Remote};
 use crate::seal::Sealer;
@@ -45,6 +46,21 @@ pub trait Outbound: Send + Sync + std::fmt::Debug {
     fn patience(&self, terms: &Terms) -> Patience;
 }
 
+impl Night {
+    /// What an agreement is sealed with, once every key it needs will do: those of its zone and cards, its recipients,
+    /// our own (R135).
+    pub(super) fn usable_sealer(&self, terms: &Terms) -> Result<Arc<Sealer>, Reason> {
+        let now = self.clock.now();
+        let unusable = adapters::unusable_keys(terms, &self.vault, now);
+        if unusable.is_empty() { self.outbound.sealer(terms, now) } else { Err(key_unusable(&unusable)) }
+    }
+}
+
+fn key_unusable(findings: &[Finding]) -> Reason {
+    let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    ReasonCode::KeyUnusable.because(told.join(" "))
+}
+
 /// The outbound side as configured.
 #[derive(Debug, Clone)]
 pub struct Configured {
@@ -54,10 +70,7 @@ pub struct Configured {
 
 impl Outbound for Configured {
     fn sealer(&self, terms: &Terms, at: DateTime<Utc>) -> Result<Arc<Sealer>, Reason> {
-        adapters::open_sealer(&self.config, &terms.agreement, at).map(Arc::new).map_err(|findings| {
-            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-            ReasonCode::KeyUnusable.because(findings.join(" "))
-        })
+        adapters::open_sealer(&self.config, &terms.agreement, at).map(Arc::new).map_err(|found| key_unusable(&found))
     }
 
     fn connect(&self, terms: &Terms) -> Result<Box<dyn Remote>, DeliveryError> {

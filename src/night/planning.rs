@@ -69,7 +69,7 @@ impl Night {
         if agreement.tally.producing() > 0 || terms.agreement.emit_empty {
             agreement.expectation = Expectation::Due;
         }
-        if let Err(reason) = self.usable(terms) {
+        if let Err(reason) = self.usable_sealer(terms) {
             agreement.expectation = Expectation::Stopped;
             agreement.reason = Some(format!("{}: {}", reason.code, reason.detail));
         }

@@ -1,4 +1,4 @@
-//! createAccount and updateAccount [S4; S3 "account level" address].
+//! createAccount and updateAccount (S4; S3 "account level" address).
 
 use super::address::read_address;
 use super::error::Refusal;

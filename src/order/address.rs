@@ -11,7 +11,7 @@ const LINE: TextRule = TextRule::free(1, 255);
 const ZIP_CODE: TextRule = TextRule::free(1, 32);
 const REGION: TextRule = TextRule::free(1, 32);
 const COUNTRY: TextRule =
-    TextRule { min: 1, max: 3, form: Form::Pattern(is_country, "a country of ISO 3166-1 alpha-3, QZZ or ROM") };
+    TextRule { min: 1, max: 3, form: Form::Listed(is_country, "a country of ISO 3166-1 alpha-3, QZZ or ROM") };
 
 /// The address object in `field`.
 ///

@@ -1,4 +1,4 @@
-//! createCard [S0, S2]: one body, the union of both, plus the delivery types of S1.
+//! createCard (S0, S2): one body, the union of both, plus the delivery types of S1.
 
 use chrono::{DateTime, Utc};
 
@@ -37,7 +37,7 @@ pub struct CreateCard {
     pub additional_values: Vec<AdditionalValue>,
     /// JWE with the card number, compact.
     pub encrypted_data: Option<String>,
-    /// `None` where the order has no embossing object, which only virtual products may do [S0].
+    /// `None` where the order has no embossing object, which only virtual products may do (S0).
     pub embossing: Option<Embossing>,
     /// Where the PIN goes.
     pub pin_address: Option<Address>,
@@ -49,7 +49,7 @@ pub struct CreateCard {
     pub pin_delivery_type: Option<PinDeliveryType>,
 }
 
-/// The envelope's part of createCard: the API has these in its path [S0, S2].
+/// The envelope's part of createCard: the API has these in its path (S0, S2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardParties {
     /// The id the card platform gave the card; assigned where absent.
@@ -67,7 +67,7 @@ pub struct CardParties {
 }
 
 words!(
-    /// The kinds of scheduled closing [S2].
+    /// The kinds of scheduled closing (S2).
     ClosingType {
         /// At a given time.
         TimeBased = "TIMEBASED",

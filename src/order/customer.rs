@@ -1,4 +1,4 @@
-//! createCustomer [S3] and updateCustomer [S4 "change the customer's contact details"].
+//! createCustomer (S3) and updateCustomer (S4 "change the customer's contact details").
 //!
 //! What never reaches a file is validated and not kept: e-mail, regNo, dateOfBirth, nationality, screening.
 
@@ -50,7 +50,7 @@ masked_debug!(CreateCustomer, UpdateCustomer, CustomerChange);
 /// S3 gives names no length; this is the one of address lines.
 const NAME: TextRule = TextRule::free(1, 255);
 const CUSTOMER_NUMBER: TextRule = TextRule::class(1, 32, |c| c.is_ascii_alphanumeric(), "[A-Za-z0-9]");
-const LOCALE: TextRule = TextRule { min: 1, max: 6, form: Form::Pattern(is_locale, "a locale of the API's list") };
+const LOCALE: TextRule = TextRule { min: 1, max: 6, form: Form::Listed(is_locale, "a locale of the API's list") };
 const PHONE: TextRule = TextRule { min: 2, max: 16, form: Form::Pattern(is_phone, "[+][0-9]{1,15}") };
 const EMAIL: TextRule = TextRule { min: 3, max: 254, form: Form::Pattern(is_email, "name@domain") };
 const REG_NO: TextRule = TextRule::free(1, 255);

@@ -1,4 +1,4 @@
-//! The embossing object [S2]: line limits, the combined name, the wider character set.
+//! The embossing object (S2): line limits, the combined name, the wider character set.
 //!
 //! Not refused here but held at the claim: missing names (R92), the agreement's own character set (R93), an unknown or
 //! malformed manufacturer (R8; S2's pattern is not anchored and so takes almost anything, trap T4).

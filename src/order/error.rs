@@ -1,4 +1,4 @@
-//! Why an order was refused, as the API's error object says it [S2, R142].
+//! Why an order was refused, as the API's error object says it (S2, R142).
 //!
 //! An `errorCode` is stable once released: codes may be added, never changed or re-used. `docs/ERRORS.md` lists them.
 
@@ -208,7 +208,7 @@ pub struct Refusal {
     pub reason: String,
 }
 
-/// The API's error object [S2], with the order it answers.
+/// The API's error object (S2), with the order it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiError {

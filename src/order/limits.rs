@@ -1,4 +1,4 @@
-//! usageLimits and regionAndEcommBlocking [S1]: their shape is checked, nothing of them is kept.
+//! usageLimits and regionAndEcommBlocking (S1): their shape is checked, nothing of them is kept.
 
 use super::error::Refusal;
 use super::fields::Fields;

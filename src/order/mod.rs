@@ -14,6 +14,7 @@ pub mod error;
 pub mod fields;
 pub mod instant;
 pub mod json;
+pub mod jwe;
 pub mod limits;
 pub mod plastic;
 pub mod text;
@@ -25,6 +26,7 @@ pub use customer::{CreateCustomer, UpdateCustomer};
 pub use embossing::EmbossingChange;
 pub use envelope::{Envelope, MAX_LINE_BYTES, Operation, Order, OrderId, Unreadable};
 pub use error::{ApiError, ErrorCode, ErrorType, Refusal};
+pub use jwe::{JweKeyError, JweKeys};
 pub use plastic::{PlasticAction, PlasticReference, UpdatePlastic};
 pub use update_card::UpdateCard;
 

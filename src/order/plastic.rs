@@ -1,4 +1,4 @@
-//! updatePlastic [S4]: CANCEL and ACTIVATE.
+//! updatePlastic (S4): CANCEL and ACTIVATE.
 
 use super::error::Refusal;
 use super::fields::Fields;

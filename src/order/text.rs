@@ -26,6 +26,8 @@ pub enum Form {
     Class(fn(char) -> bool, &'static str),
     /// A whole pattern.
     Pattern(fn(&str) -> bool, &'static str),
+    /// A word of a list too long to be shown, with what the list is.
+    Listed(fn(&str) -> bool, &'static str),
 }
 
 impl TextRule {
@@ -47,7 +49,7 @@ impl TextRule {
     /// The text in NFC, if it keeps the rule. `name` is the field's path.
     ///
     /// # Errors
-    /// FIELD_TOO_SHORT, FIELD_TOO_LONG, FIELD_PATTERN or CHARSET; the text is not repeated.
+    /// FIELD_TOO_SHORT, FIELD_TOO_LONG, FIELD_PATTERN, FIELD_VALUE or CHARSET; the text is not repeated.
     pub fn check(&self, name: &str, text: &str) -> Result<String, Refusal> {
         let text = nfc(text);
         let length = length(&text);
@@ -87,7 +89,10 @@ impl Form {
             Self::Pattern(matches, pattern) if !matches(text) => {
                 Err(ErrorCode::FieldPattern.because(format!("{name} must match {pattern}")))
             }
-            Self::Pattern(..) => Ok(()),
+            Self::Listed(contains, what) if !contains(text) => {
+                Err(ErrorCode::FieldValue.because(format!("{name} must be {what}")))
+            }
+            Self::Pattern(..) | Self::Listed(..) => Ok(()),
         }
     }
 }

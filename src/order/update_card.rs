@@ -1,4 +1,4 @@
-//! updateCard [S1]: only what is given changes.
+//! updateCard (S1): only what is given changes.
 
 use super::address::read_address;
 use super::embossing::EmbossingChange;

@@ -105,6 +105,14 @@ impl Gpg {
         Decrypted { content: output.stdout, status }
     }
 
+    /// Decrypts and verifies at the faked time `at` (`20260101T000000`): fixtures have a clock of their own.
+    pub fn decrypt_at(&self, sealed: &[u8], at: &str) -> Decrypted {
+        let output = self.run(&["--status-fd=2", &faked(at), "--decrypt"], sealed);
+        let status = String::from_utf8_lossy(&output.stderr).into_owned();
+        let status = status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] ")).map(str::to_owned).collect();
+        Decrypted { content: output.stdout, status }
+    }
+
     /// Decrypts and verifies; GnuPG may refuse.
     pub fn try_decrypt(&self, sealed: &[u8]) -> (Output, Vec<String>) {
         let output = self.attempt(&["--status-fd=2", "--decrypt"], sealed);

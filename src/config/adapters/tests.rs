@@ -7,6 +7,7 @@ use super::*;
 use crate::ambient::FixedClock;
 use crate::seal::{GeneratedKey, generate_key};
 use crate::vault::KeyAlgorithm;
+use crate::vault::Vault;
 use crate::vault::key_set::{KeySet, make_test_keys};
 
 const MINIMAL: &str = include_str!("../../../deploy/emboss.minimal.toml");
@@ -139,8 +140,12 @@ fn r11_a_faulty_zone_key_stops_only_its_agreement() {
         let vault = installation.vault().unwrap();
         assert!(vault.key("zpk-1").is_none() && vault.key("zpk-2").is_some() && vault.key("dek-1").is_some());
         let found = installation.unusable_keys();
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].starts_with("[[manufacturer]] HOUSE_A pin_keys: key zpk-1 "), "{found:?}");
+        let expected =
+            "[[manufacturer]] HOUSE_A pin_keys: key zpk-1 could not be opened: run `emboss check` to see why";
+        assert_eq!(found, [expected]);
+        let (_, left_out) = open_vault_telling(&installation.load(), Arc::new(Random::seeded(1))).unwrap();
+        assert_eq!(left_out.len(), 1);
+        assert!(left_out[0].to_string().contains("zpk-1"), "{}", left_out[0]);
     }
 }
 
@@ -287,4 +292,22 @@ fn a_folder_needs_no_secret() {
     let config = installation.load();
     let (_, secrets) = destination(&config, &config.agreements[0]).unwrap();
     assert!(secrets.private_key.is_empty() && secrets.passphrase.is_none());
+}
+
+#[test]
+fn a_pin_verification_key_is_in_force() {
+    let mut installation = Installation::new();
+    let pvk = "\n[[key]]\nid = \"pvk-1\"\nblock_file = \"keys/pvk-1.tr31\"\nkbpk = \"main\"\n";
+    let base = installation.text.clone() + pvk;
+    let base =
+        base.replace("cvv2_key = \"cvk2-1\"", "cvv2_key = \"cvk2-1\"\npin = { pvv_key = \"pvk-1\", pvki = \"1\" }");
+    installation.text = base.clone();
+    assert_eq!(installation.unusable_keys(), [""; 0]);
+    installation.text = base.replace("id = \"pvk-1\"", "id = \"pvk-1\"\nnot_after = 2026-06-12T02:59:59Z");
+    let found = installation.unusable_keys();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].starts_with("[[product]] 100001/GIFT_CARD pin.pvv_key: key pvk-1 must not be used after"),
+        "{found:?}"
+    );
 }

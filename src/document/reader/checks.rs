@@ -5,6 +5,7 @@ use unicode_normalization::is_nfc;
 use super::table::{Field, Form, Kind};
 use super::{Findings, Part};
 use crate::agreement::FileVersion;
+use crate::card::characters::{code_point, length};
 use crate::document::legal::first_illegal;
 use crate::document::tree::{Fields, Node};
 
@@ -72,14 +73,14 @@ impl Check<'_> {
             return self.say(path, name, "is empty; what is absent is left out");
         }
         if let Some(character) = first_illegal(text) {
-            let fault = format!("holds U+{:04X}, which no embossing file can carry", u32::from(character));
+            let fault = format!("holds {}, which no embossing file can carry", code_point(character));
             self.say(path, name, fault);
         }
         if !is_nfc(text) {
             self.say(path, name, "is not in normalisation form C");
         }
         let fault = match form {
-            Form::Chars(most) => (text.chars().count() > *most).then(|| format!("is longer than {most} characters")),
+            Form::Chars(most) => (length(text) > *most).then(|| format!("is longer than {most} characters")),
             Form::Like(test, form) => (!test(text)).then(|| format!("must be {form}")),
             Form::Word(test) => test(text).err().map(|unknown| format!("must be one of: {}", unknown.allowed)),
         };
@@ -106,9 +107,10 @@ impl Check<'_> {
 
     fn counts(&mut self, path: &str, fields: &Fields, form: &Form) {
         for (place, (key, count)) in fields.iter().enumerate() {
-            self.text(path, &format!("[{}]", place + 1), key, form);
+            let path = format!("{path}[{}]", place + 1);
+            self.text(&path, "", key, form);
             if number(count).is_none_or(|count| count == 0) {
-                self.say(path, &format!("[{}]", place + 1), "must be a whole number of at least 1");
+                self.say(&path, "", "must be a whole number of at least 1");
             }
         }
         if !fields.is_sorted_by(|one, next| one.0 < next.0) {
@@ -140,7 +142,8 @@ pub(super) fn flag(node: &Node) -> Option<bool> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    let dot = if path.is_empty() || name.is_empty() { "" } else { "." };
+    format!("{path}{dot}{name}")
 }
 
 /// An unknown field's name, unless it could be a value in the wrong place: a number, a name with spaces.

@@ -12,7 +12,8 @@ mod lines;
 mod records;
 mod rules;
 mod table;
-mod words;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 use std::fmt;

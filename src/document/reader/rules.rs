@@ -4,7 +4,8 @@
 
 use super::build::Object;
 use crate::agreement::FileVersion;
-use crate::card::{PanMask, PinBlock, PinBlockFormat, ProductionEvent};
+use crate::card::characters::length;
+use crate::card::{PanMask, PinBlock, PinBlockFormat, ProductionEvent, ProductionReason, Track};
 use crate::document::model::{EmbossingLines, FileType, Header, Record, RecordType, Trailer};
 use crate::document::name::FileName;
 
@@ -34,7 +35,7 @@ pub(super) fn header(header: &Header, tree: Object<'_>) -> Faults {
 /// A record with itself and with the header.
 pub(super) fn record(record: &Record, header: &Header, tree: Object<'_>) -> Faults {
     let mut faults = Faults::new();
-    let reason = record.production_event.reason().map(|reason| reason.as_str());
+    let reason = record.production_event.reason().map(ProductionReason::as_str);
     let reason_fits = header.version == FileVersion::V1 || tree.text("productionReason") == reason;
     expect(&mut faults, reason_fits, "productionReason", "is not the reason of this production event");
     let masks = [PanMask::SixFour, PanMask::EightFour].map(|mask| record.pan.masked(mask));
@@ -88,8 +89,8 @@ fn stripe_and_chip(faults: &mut Faults, record: &Record) {
         track.get(1..17) == Some(pan) && track.rsplit('^').next().is_some_and(|rest| rest.starts_with(&dated))
     };
     let second = |track: &str| track.get(..16) == Some(pan) && track[17..].starts_with(&dated);
-    let track1 = record.track1.as_ref().map(|track| track.expose());
-    let track2 = record.track2.as_ref().map(|track| track.expose());
+    let track1 = record.track1.as_ref().map(Track::expose);
+    let track2 = record.track2.as_ref().map(Track::expose);
     expect(faults, track1.is_some() == track2.is_some(), "track2", "must stand where track1 stands, and only there");
     expect(faults, track1.is_none_or(first), "track1", OTHER);
     expect(faults, track2.is_none_or(second), "track2", OTHER);
@@ -103,15 +104,36 @@ fn stripe_and_chip(faults: &mut Faults, record: &Record) {
     }
 }
 
-/// R90 and R92.
+/// R90, R92 and R93.
 fn names(faults: &mut Faults, lines: &EmbossingLines) {
     let (first, last) = (lines.first_name.as_deref(), lines.last_name.as_deref());
     let joined = first.zip(last).map(|(first, last)| format!("{first} {last}"));
     expect(faults, first.is_some() == last.is_some(), "embossing.lastName", "must stand where firstName stands");
     let line = lines.name_line == joined;
     expect(faults, line, "embossing.nameLine", "is not first and last name joined by a space");
-    let fits = joined.is_none_or(|joined| joined.chars().count() <= 27);
+    let fits = joined.is_none_or(|joined| length(&joined) <= 27);
     expect(faults, fits, "embossing.lastName", "is together with firstName longer than 26 characters");
+    for (field, line) in embossed(lines) {
+        let known = line.is_none_or(|line| lines.character_set.first_outside(line).is_none());
+        expect(faults, known, field, "holds a character that is not in its character set");
+    }
+}
+
+fn embossed(lines: &EmbossingLines) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+    const FIELDS: [&str; 5] = [
+        "embossing.additionalField1",
+        "embossing.additionalField2",
+        "embossing.additionalField3",
+        "embossing.additionalField4",
+        "embossing.additionalField5",
+    ];
+    let names = [
+        ("embossing.firstName", lines.first_name.as_deref()),
+        ("embossing.lastName", lines.last_name.as_deref()),
+        ("embossing.additionalEmbossingName", lines.additional_embossing_name.as_deref()),
+        ("embossing.companyName", lines.company_name.as_deref()),
+    ];
+    names.into_iter().chain(FIELDS.into_iter().zip(lines.additional_fields.iter().map(Option::as_deref)))
 }
 
 fn pin_blocks(faults: &mut Faults, record: &Record, header: &Header) {

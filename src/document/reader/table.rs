@@ -3,7 +3,8 @@
 //! Invariants: a table's order is the file's order; what two fields must have to do with each other is not here but
 //! in `rules.rs`. The published schemas say the same in two more languages; a test keeps the three in agreement.
 
-use super::words::{LOCALES, is_value_character};
+use crate::card::characters::{key_allowed, length, value_allowed};
+use crate::card::locale::is_locale;
 use crate::card::product::UnknownWord;
 use crate::card::{
     AddressSource, CardDeliveryType, CardRole, CharacterSet, PinBlockFormat, ProductionEvent, ProductionReason, Scheme,
@@ -133,7 +134,7 @@ pub(super) const RECORD: &[Field] = &[
     may("segment", word::<Segment>()),
     newer(may("additionalValues", Kind::List(10, ADDITIONAL_VALUE))),
     may("cardDelivery", Kind::Object(CARD_DELIVERY)),
-    must("locale", like(|text| LOCALES.binary_search(&text).is_ok(), "a locale of the card API")),
+    must("locale", like(is_locale, "a locale of the card API")),
     newer(may("bulk", Kind::Object(&[must("code", chars(36))]))),
     newer(may("carrier", Kind::Object(&[may("type", chars(30)), may("logo", chars(20))]))),
     may("chipPin", Kind::Object(&[must("pinBlock", Kind::Object(PIN_BLOCK))])),
@@ -317,16 +318,16 @@ fn is_track2(text: &str) -> bool {
 /// The same with `D`, up to 38 and padded with `F` to an even length.
 fn is_chip_track2(text: &str) -> bool {
     let data = text.strip_suffix('F').unwrap_or(text);
-    text.len() % 2 == 0 && data.split_once('D').is_some_and(|(pan, rest)| digits(pan, 16, 16) && digits(rest, 7, 21))
+    text.len().is_multiple_of(2)
+        && data.split_once('D').is_some_and(|(pan, rest)| digits(pan, 16, 16) && digits(rest, 7, 21))
 }
 
 fn is_value_key(text: &str) -> bool {
-    (1..=8).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b' '))
+    (1..=8).contains(&text.len()) && text.chars().all(key_allowed)
 }
 
 fn is_value(text: &str) -> bool {
-    (1..=50).contains(&text.chars().count()) && text.chars().all(is_value_character)
+    (1..=50).contains(&length(text)) && text.chars().all(value_allowed)
 }
 
 fn is_phone(text: &str) -> bool {

@@ -141,3 +141,21 @@ fn debug_shows_no_value() {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
+
+#[test]
+fn an_empty_text_is_absent_never_an_empty_field() {
+    for format in FileFormat::ALL {
+        let mut header = samples::header(*format, FileVersion::V2);
+        header.number_of_records = 1;
+        let mut record = samples::card_record();
+        record.external_layout_code = Some(String::new());
+        record.bulk_code = Some(String::new());
+        record.embossing.as_mut().unwrap().company_name = Some(String::new());
+        let (file, trailer) = compose(&header, &[record]).unwrap();
+        let file = file.to_ascii_lowercase();
+        for name in ["companyname", "externallayoutcode", "bulk", "bylayout"] {
+            assert!(!file.contains(name), "{name} in {format}");
+        }
+        assert_eq!((trailer.number_of_layouts, trailer.number_of_carriers), (0, 1));
+    }
+}

@@ -52,9 +52,9 @@ fn locales_are_those_of_s3() {
         &[
             (json!("kok_IN"), None),
             (json!("sv_FI"), None),
-            (json!("fi_fi"), Some(E::FieldPattern)),
-            (json!("fi-FI"), Some(E::FieldPattern)),
-            (json!("xx_XX"), Some(E::FieldPattern)),
+            (json!("fi_fi"), Some(E::FieldValue)),
+            (json!("fi-FI"), Some(E::FieldValue)),
+            (json!("xx_XX"), Some(E::FieldValue)),
         ],
     );
 }

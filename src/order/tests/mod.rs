@@ -3,6 +3,7 @@
 mod cards;
 mod customers;
 mod envelopes;
+mod hostile;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -130,9 +131,9 @@ fn address_fields(line: &Value, path: &str) {
             (json!("FIN"), None),
             (json!("QZZ"), None),
             (json!("ROM"), None),
-            (json!("XXX"), Some(E::FieldPattern)),
-            (json!("fin"), Some(E::FieldPattern)),
-            (json!("FI"), Some(E::FieldPattern)),
+            (json!("XXX"), Some(E::FieldValue)),
+            (json!("fin"), Some(E::FieldValue)),
+            (json!("FI"), Some(E::FieldValue)),
             (json!("FINN"), Some(E::FieldTooLong)),
         ],
     );

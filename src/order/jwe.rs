@@ -1,4 +1,4 @@
-//! Card numbers that arrive encrypted: JWE compact, RSA-OAEP-256 with A256GCM, for one of our certificates [S2].
+//! Card numbers that arrive encrypted: JWE compact, RSA-OAEP-256 with A256GCM, for one of our certificates (S2).
 //!
 //! Invariants: the protected header is judged before anything is decrypted, because the library also accepts other
 //! algorithms, compression, and a cut authentication tag; no error says more than which check failed.
@@ -13,10 +13,10 @@ use openssl::pkey::PKey;
 use openssl::x509::X509;
 use zeroize::Zeroizing;
 
+use super::error::{ErrorCode, Refusal};
+use super::fields::Fields;
+use super::json::parse_object;
 use crate::card::Pan;
-use crate::order::fields::Fields;
-use crate::order::json::parse_object;
-use crate::order::{ErrorCode, Refusal};
 
 /// 96 bits, as RFC 7518 5.3 asks, in base64url.
 const NONCE_CHARACTERS: usize = 16;
@@ -41,7 +41,7 @@ pub enum JweKeyError {
 }
 
 /// Our certificates with their private keys, found by thumbprint; several for a rollover.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct JweKeys(Vec<(String, RsaesJweDecrypter)>);
 
 impl fmt::Debug for JweKeys {

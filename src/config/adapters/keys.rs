@@ -1,0 +1,199 @@
+//! Opens the vault, and tells which agreements its keys will not do for.
+//!
+//! Invariants: shared keys are all sound or nothing opens; a faulty zone PIN key is left out, so that it stops only the
+//! agreements of its house (R11).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::secret_text;
+use crate::agreement::Terms;
+use crate::ambient::Random;
+use crate::card::PinBlockFormat;
+use crate::config::{Config, Finding};
+use crate::document::Environment;
+use crate::vault::settings::{KbpkSettings, KeySettings};
+use crate::vault::{KbpkComponents, KeyUsage, KeyWindow, Vault, VaultFinding, VaultKeys, WrappedKey};
+
+/// Opens the vault with every key. A faulty zone PIN key is left out and logged: it stops only the agreements that need
+/// it, by [`unusable_keys`].
+///
+/// # Errors
+/// Every finding about every other key at once (exit 2).
+pub fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, Vec<Finding>> {
+    let (vault, left_out) = open_vault_telling(config, random)?;
+    for finding in left_out {
+        tracing::warn!("zone PIN key left out: {finding}");
+    }
+    Ok(vault)
+}
+
+/// As [`open_vault`], with the reason for every zone PIN key that was left out.
+///
+/// # Errors
+/// As [`open_vault`].
+pub fn open_vault_telling(config: &Config, random: Arc<Random>) -> Result<(Vault, Vec<Finding>), Vec<Finding>> {
+    let zone_keys = zone_keys(config);
+    let shared = |faults: &[(String, Finding)]| -> Vec<Finding> {
+        let shared = faults.iter().filter(|(id, _)| !zone_keys.contains(id.as_str()));
+        shared.map(|(_, finding)| finding.clone()).collect()
+    };
+    let (keys, mut faults) = vault_keys(config, &BTreeSet::new());
+    let vault = match shared(&faults) {
+        stopping if !stopping.is_empty() => return Err(stopping),
+        _ => Vault::open(keys, Arc::clone(&random)),
+    };
+    let vault = match vault.map_err(by_key) {
+        Ok(vault) => vault,
+        Err(found) => {
+            let stopping = shared(&found);
+            if !stopping.is_empty() {
+                return Err(stopping);
+            }
+            faults.extend(found);
+            let left_out = faults.iter().map(|(id, _)| id.clone()).collect();
+            let again = Vault::open(vault_keys(config, &left_out).0, random);
+            again.map_err(|found| by_key(found).into_iter().map(|(_, finding)| finding).collect::<Vec<_>>())?
+        }
+    };
+    Ok((vault, faults.into_iter().map(|(_, finding)| finding).collect()))
+}
+
+/// What the vault found, by the key's id or the protection key's name.
+fn by_key(found: Vec<VaultFinding>) -> Vec<(String, Finding)> {
+    let told = |finding: VaultFinding| {
+        let sentence = Finding::sentence("[vault]", &finding);
+        (finding.subject, sentence)
+    };
+    found.into_iter().map(told).collect()
+}
+
+/// Keys nothing but zones use.
+fn zone_keys(config: &Config) -> BTreeSet<&str> {
+    let houses = config.manufacturers.iter().flat_map(|house| &house.pin_keys);
+    let issuers = config.institutions.iter().flat_map(|institution| &institution.set_pin_keys);
+    let mut zone: BTreeSet<&str> = houses.chain(issuers).map(String::as_str).collect();
+    let vault = &config.vault;
+    let own = [&vault.data_key, &vault.pan_index_key, &vault.pin_storage_key];
+    let of_products = config.products.iter().flat_map(|product| {
+        let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
+        [Some(&product.cvv2_key), product.cvv_key.as_ref(), pvv_key].into_iter().flatten()
+    });
+    for shared in own.into_iter().chain(of_products) {
+        zone.remove(shared.as_str());
+    }
+    zone
+}
+
+/// What the vault opens from, and the files that could not be read, by the id they belong to.
+fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(String, Finding)>) {
+    let mut faults = Vec::new();
+    let kbpks = config.vault.kbpk.iter().map(|(name, kbpk)| kbpk_components(config, name, kbpk, &mut faults)).collect();
+    let wanted = config.keys.iter().filter(|key| !left_out.contains(&key.id));
+    let keys = wanted.filter_map(|key| wrapped_key(config, key, &mut faults)).collect();
+    let keys = VaultKeys {
+        kbpks,
+        keys,
+        data_key: config.vault.data_key.clone(),
+        pan_index_key: config.vault.pan_index_key.clone(),
+        pin_storage_key: config.vault.pin_storage_key.clone(),
+        live: config.environment == Environment::Live,
+        allow_software_pin: config.vault.allow_software_pin,
+    };
+    (keys, faults)
+}
+
+fn kbpk_components(
+    config: &Config,
+    name: &str,
+    kbpk: &KbpkSettings,
+    faults: &mut Vec<(String, Finding)>,
+) -> KbpkComponents {
+    let mut components = Vec::new();
+    for file in &kbpk.component_files {
+        match secret_text(config, file) {
+            Ok(component) => components.push(component),
+            Err(reason) => {
+                let subject = format!("[vault.kbpk.{name}] component_files");
+                faults.push((name.to_owned(), Finding::sentence(subject, &reason)));
+            }
+        }
+    }
+    KbpkComponents {
+        name: name.to_owned(),
+        components,
+        component_kcvs: kbpk.component_kcvs.clone(),
+        kcv: kbpk.kcv.clone(),
+    }
+}
+
+fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Finding)>) -> Option<WrappedKey> {
+    let window = KeyWindow { not_before: key.not_before, not_after: key.not_after, retire_at: key.retire_at };
+    match secret_text(config, &key.block_file) {
+        Ok(block) => Some(WrappedKey {
+            id: key.id.clone(),
+            block: block.as_str().to_owned(),
+            kbpk: key.kbpk.clone(),
+            kcv: key.kcv.clone(),
+            window,
+        }),
+        Err(reason) => {
+            let subject = format!("[[key]] {} block_file", key.id);
+            faults.push((key.id.clone(), Finding::sentence(subject, &reason)));
+            None
+        }
+    }
+}
+
+/// Why the agreement cannot be produced at `at` with the vault's keys: zone PIN keys of another usage, of an algorithm
+/// that does not fit the PIN block format, or not in force; card keys of another usage. Empty where it can.
+pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Finding> {
+    let house = &terms.manufacturer;
+    let mut found = Vec::new();
+    for (place, id) in house.pin_keys.iter().enumerate() {
+        // The first is used; the others are announced for a rollover and need not be in force yet.
+        let fault = zone_key_fault(house.pin_block_format, vault, id, (place == 0).then_some(at));
+        found.extend(fault.map(|fault| Finding::sentence(format!("[[manufacturer]] {} pin_keys", house.code), &fault)));
+    }
+    for product in terms.products.values() {
+        let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
+        let wanted = [
+            ("cvv_key", product.cvv_key.as_ref(), KeyUsage::CardVerification),
+            ("cvv2_key", Some(&product.cvv2_key), KeyUsage::CardVerification),
+            ("pin.pvv_key", pvv_key, KeyUsage::PinVerification),
+        ];
+        for (place, id, usage) in wanted {
+            let Some(key) = id.and_then(|id| vault.key(id)) else { continue };
+            let subject = format!("[[product]] {}/{} {place}", product.institution, product.code);
+            if key.usage != usage {
+                found.push(Finding::sentence(subject, &format!("key {} has usage {}, not {usage}", key.id, key.usage)));
+            } else if usage == KeyUsage::PinVerification {
+                // Whether a CVK is in force depends on the card: that is asked when its record is made.
+                found.extend(vault.live(&key.id, usage, at).err().map(|reason| Finding::sentence(subject, &reason)));
+            }
+        }
+    }
+    found
+}
+
+fn zone_key_fault(
+    format: PinBlockFormat,
+    vault: &Vault,
+    id: &str,
+    in_force_at: Option<DateTime<Utc>>,
+) -> Option<String> {
+    let Some(key) = vault.key(id) else {
+        return Some(format!("key {id} could not be opened: run `emboss check` to see why"));
+    };
+    let aes = format == PinBlockFormat::Iso4;
+    if key.usage != KeyUsage::PinEncryption {
+        Some(format!("key {id} has usage {}, not P0", key.usage))
+    } else if key.algorithm.is_aes() != aes {
+        let needed = if aes { "an AES" } else { "a TDES" };
+        Some(format!("key {id} is {}, but {format} needs {needed} key", key.algorithm))
+    } else {
+        vault.live(id, KeyUsage::PinEncryption, in_force_at?).err().map(|error| error.to_string())
+    }
+}

@@ -1,0 +1,16 @@
+//! Orders applied to a real database: what each operation makes, refuses and answers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::needless_pass_by_value,
+    reason = "whatever goes wrong here fails the test"
+)]
+#![allow(unreachable_pub, reason = "a test program exports nothing")]
+
+mod cards;
+mod desk;
+mod encrypted;
+mod importing;
+mod plastics;
+mod updates;

@@ -1,0 +1,137 @@
+//! A scenario of `fixtures/` as it is written: what is fed in, and what the rules expect to come out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use emboss::agreement::FileFormat;
+use emboss::card::{CardId, InstitutionId};
+use serde::Deserialize;
+
+/// Text by path, for example `cardDelivery.address.city`. `(absent)` and `(present)` stand for themselves, `?` for
+/// any one character.
+pub type Fields = BTreeMap<String, String>;
+
+/// `scenario.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    pub title: String,
+    pub shows: String,
+    pub rules: Vec<String>,
+    pub seed: u64,
+    /// Format and version set into every agreement; none = as configured.
+    pub variants: Vec<(FileFormat, u8)>,
+    pub step: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Import,
+    /// A plan alone.
+    Plan,
+    /// The night of a date; a plan is made first and must say the same.
+    Run,
+    /// The same on demand.
+    RunNow,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub kind: Kind,
+    pub orders: Option<String>,
+    pub date: Option<NaiveDate>,
+    pub now: DateTime<Utc>,
+    #[serde(default)]
+    pub institutions: Vec<InstitutionId>,
+    #[serde(default)]
+    pub cards: Vec<CardId>,
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// What the rules say of one step, derived by hand and never written by a program. A list that is not there is empty.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// `orderId CODE`, or `#line CODE` where the order id cannot be read; all others are taken.
+    #[serde(default)]
+    pub refused: Vec<String>,
+    pub exit: Option<i64>,
+    pub selected: Option<u64>,
+    /// `cardId CODE ageDays`.
+    #[serde(default)]
+    pub held: Vec<String>,
+    #[serde(default)]
+    pub excluded: Vec<String>,
+    #[serde(default)]
+    pub warnings: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub warnings_v2: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub alerts: Vec<String>,
+    /// `institution manufacturer OUTCOME`.
+    #[serde(default)]
+    pub agreements: Vec<String>,
+    #[serde(default)]
+    pub file: Vec<ExpectedFile>,
+    /// `cardId/sequence` (another institution's: `id:cardId/sequence`) to `STATUS`, or `STATUS EVENT expiry`.
+    pub after: Option<Fields>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedFile {
+    /// Without `_V1.xml` and what follows.
+    pub name: String,
+    /// `cardId/sequence`, in the file's order.
+    pub records: Vec<String>,
+    #[serde(default)]
+    pub header: Fields,
+    #[serde(default)]
+    pub trailer: Fields,
+    #[serde(default)]
+    pub trailer_v1: Fields,
+    #[serde(default)]
+    pub trailer_v2: Fields,
+    #[serde(default)]
+    pub record: BTreeMap<String, Fields>,
+    #[serde(default)]
+    pub record_v1: BTreeMap<String, Fields>,
+    #[serde(default)]
+    pub record_v2: BTreeMap<String, Fields>,
+}
+
+/// `fixtures/`.
+pub fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+impl Scenario {
+    pub fn read(name: &str) -> Self {
+        let path = fixtures().join(name).join("scenario.toml");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The variants to be played; `None` = as configured.
+    pub fn variants(&self) -> Vec<Option<(FileFormat, u8)>> {
+        if self.variants.is_empty() { vec![None] } else { self.variants.iter().copied().map(Some).collect() }
+    }
+}
+
+/// Whether a value is as expected; `?` stands for one character.
+pub fn matches(expected: &str, found: Option<&str>) -> bool {
+    match (expected, found) {
+        ("(absent)", found) => found.is_none(),
+        ("(present)", found) => found.is_some(),
+        (_, None) => false,
+        (expected, Some(found)) => {
+            expected.chars().count() == found.chars().count()
+                && expected.chars().zip(found.chars()).all(|(wanted, is)| wanted == '?' || wanted == is)
+        }
+    }
+}
