@@ -121,36 +121,47 @@ impl Store for SqliteStore {
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         Ok(self.clock.now())
     }
+
     async fn lock(&self, holder: &str) -> Result<Box<dyn RunLock>, StoreError> {
         lock::take(&lock::path_of(&self.path), holder)
     }
+
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError> {
         runs::begin(self, run).await
     }
+
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError> {
         runs::end(self, run_id, at, exit_code, report).await
     }
+
     async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
         runs::newest(&self.pools.readers, limit).await
     }
+
     async fn marker(&self, name: &str) -> Result<Option<String>, StoreError> {
         runs::marker(&self.pools.readers, name).await
     }
+
     async fn set_marker(&self, name: &str, value: &str) -> Result<(), StoreError> {
         runs::set_marker(self, name, value).await
     }
+
     async fn due_institutions(&self, cut_off: DateTime<Utc>) -> Result<Vec<(InstitutionId, u64)>, StoreError> {
         dossiers::institutions(&self.pools.readers, cut_off.timestamp_micros()).await
     }
+
     async fn dossiers(&self, due: &Due, after: Option<CardId>, limit: u32) -> Result<Vec<Dossier>, StoreError> {
         dossiers::read(&self.pools.readers, due, after, limit).await
     }
+
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         claim::claim(self, order, decide).await
     }
+
     async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError> {
         runs::stop(self, night, epoch).await
     }
+
     async fn night(
         &self,
         night: &NightKey,
@@ -160,25 +171,32 @@ impl Store for SqliteStore {
         let mut reader = self.reader().await?;
         runs::night(&mut reader, night, institution, manufacturer).await
     }
+
     async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError> {
         files::unfinished(&self.pools.readers).await
     }
+
     async fn file(&self, file_id: FileId) -> Result<Option<FileRow>, StoreError> {
         let mut reader = self.reader().await?;
         files::file(&mut reader, file_id).await
     }
+
     async fn files(&self, night: &NightKey) -> Result<Vec<FileRow>, StoreError> {
         files::of_night(&self.pools.readers, night).await
     }
+
     async fn adopt(&self, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
         files::adopt(self, file, epoch).await
     }
+
     async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
         pins::to_issue(self, file_id, limit).await
     }
+
     async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
         pins::save(self, file_id, epoch, pins).await
     }
+
     async fn release(
         &self,
         file_id: FileId,
@@ -188,13 +206,16 @@ impl Store for SqliteStore {
     ) -> Result<(), StoreError> {
         items::release(self, file_id, epoch, record_uid, code).await
     }
+
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError> {
         items::page(&self.pools.readers, file_id, after, limit).await
     }
+
     async fn item_counts(&self, file_id: FileId) -> Result<ItemCounts, StoreError> {
         let mut reader = self.reader().await?;
         items::counts(&mut reader, file_id).await
     }
+
     async fn advance(
         &self,
         file: &FileRow,
@@ -204,18 +225,27 @@ impl Store for SqliteStore {
     ) -> Result<FileRow, StoreError> {
         files::advance(self, file, event, epoch, change).await
     }
+
     async fn settle(&self, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError> {
         settle::settle(self, file, epoch).await
     }
+
     async fn newest_files(&self, limit: u32) -> Result<Vec<FileRow>, StoreError> {
         files::newest(&self.pools.readers, limit).await
     }
+
     async fn plastics(&self, after: Option<(InstitutionId, i64)>, limit: u32) -> Result<Vec<PlasticRow>, StoreError> {
         plastics::page(&self.pools.readers, after, limit).await
     }
+
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::after(&self.pools.readers, after, limit).await
     }
+
+    async fn note_event(&self, kind: &str, institution: Option<&InstitutionId>, data: &str) -> Result<(), StoreError> {
+        events::note(self, kind, institution, data).await
+    }
+
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
         Ok(Box::new(intake::SqliteIntake::new(self.begin().await?)))
     }
