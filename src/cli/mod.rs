@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use errors::Failure;
+pub use open::open_night;
 pub use surroundings::{Surroundings, harden};
 
 /// Turns the plastics a card issuer has marked for production into encrypted embossing files at each embossing
