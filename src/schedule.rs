@@ -10,7 +10,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
 use crate::config::ScheduleSettings;
 use crate::config::schedule::{Expression, ExpressionError};
 
-/// The hour of every cut-off, UTC [S4].
+/// The hour of every cut-off, UTC (S4).
 const CUT_OFF_HOUR: i64 = 3;
 /// Fault 24: a run may start so many minutes early, and waits.
 const EARLY_MINUTES: i64 = 5;

@@ -365,6 +365,18 @@ fn nothing_is_unsafe() {
     assert!(wrong.is_empty(), "{wrong:?}");
 }
 
+#[test]
+fn every_dependency_has_a_reason() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let reasons = fs::read_to_string(root().join("docs/DEPENDENCIES.md")).unwrap();
+    let rows = reasons.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let explained: Vec<&str> = rows.flat_map(|cell| cell.split([',', '(', ' '])).map(str::trim).collect();
+    let sections = ["dependencies", "dev-dependencies"];
+    let named = sections.iter().flat_map(|section| manifest[*section].as_table().unwrap().keys());
+    let silent: Vec<&String> = named.filter(|name| !explained.contains(&name.as_str())).collect();
+    assert!(silent.is_empty(), "docs/DEPENDENCIES.md does not say why we need {silent:?}");
+}
+
 /// Names like `r30_w_stays_out` in a line.
 fn rule_tests(line: &str) -> impl Iterator<Item = &str> {
     line.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).filter(|word| {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::errors::chain;
+use super::import::open_jwe;
 use super::open::{Home, open_vault};
 use super::output::Output;
 use crate::agreement::Agreement;
@@ -73,8 +74,8 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         }
         Err(failure) => lines.extend(failure.text.lines().map(|text| Line::error("vault", text, ""))),
     }
-    if let Err(findings) = adapters::open_jwe(config) {
-        lines.extend(findings.into_iter().map(|finding| Line::error(finding.subject, finding.text, finding.action)));
+    if let Err(failure) = open_jwe(config) {
+        lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
     for agreement in &config.agreements {
         check_sealer(config, agreement, now, &mut lines);
@@ -114,7 +115,7 @@ fn check_sealer(config: &Config, agreement: &Agreement, now: DateTime<Utc>, line
         Ok(sealer) => {
             lines.push(Line::good(subject, "can be encrypted for and signed."));
             for expiry in sealer.expiries() {
-                if let Some(until) = expiry.until {
+                if let Some(until) = expiry.at {
                     let subject = format!("OpenPGP key {}", expiry.fingerprint);
                     lines.extend(expiry_line(subject, until, now, &config.warnings.key_expiry_days));
                 }

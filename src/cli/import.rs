@@ -54,10 +54,16 @@ pub(super) fn told(summary: &ImportSummary) -> String {
     format!("{taken} orders taken, {repeated} known already, {refused} refused")
 }
 
-fn open_jwe(config: &Config) -> Result<JweKeys, Failure> {
-    adapters::open_jwe(config).map_err(|findings| {
-        Failure::configuration(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })
+/// The keys issuers encrypt card data to.
+pub(super) fn open_jwe(config: &Config) -> Result<JweKeys, Failure> {
+    let failure = |findings: Vec<String>| Failure::configuration(findings.join("\n"));
+    let pairs =
+        adapters::read_jwe(config).map_err(|findings| failure(findings.iter().map(ToString::to_string).collect()))?;
+    let mut keys = JweKeys::default();
+    for pair in pairs {
+        keys.add(&pair.certificate, &pair.private_key).map_err(|error| failure(vec![chain(&error)]))?;
+    }
+    Ok(keys)
 }
 
 fn open(path: &PathBuf) -> Result<Box<dyn BufRead + Send>, Failure> {

@@ -1,7 +1,7 @@
 //! `emboss inspect`: is this file sound, and what is in it?
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -251,6 +251,6 @@ fn signature(verdict: Option<&Verdict>) -> (bool, String) {
 async fn write_down(home: &Home<'_>, output: &Output, header: &Header, by: &str, reason: &str) -> Result<(), Failure> {
     let opened = home.open(output, false).await?;
     let data = json!({ "fileId": header.file_id, "fileName": header.file_name, "by": by, "reason": reason });
-    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data.to_string()).await?;
+    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data).await?;
     Ok(())
 }

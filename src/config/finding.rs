@@ -107,14 +107,14 @@ impl<'a> Findings<'a> {
         );
     }
 
-    /// Six hexadecimal digits.
+    /// Six hexadecimal digits, or all ten of an AES or HMAC key.
     pub(super) fn kcv(&mut self, key: &str, kcv: &str) {
         let hex = kcv.bytes().all(|byte| byte.is_ascii_hexdigit());
         self.require(
-            hex && kcv.len() == 6,
+            hex && matches!(kcv.len(), 6 | 10),
             key,
             "is not a key check value",
-            "write six hexadecimal digits, or leave it out",
+            "write its six hexadecimal digits (or all ten of an AES key), or leave it out",
         );
     }
 }

@@ -507,7 +507,15 @@ fn keys_have_components_check_values_and_an_order_of_dates() {
         "component_files = [\"k\", \"/run/credentials/emboss.service/kbpk\", \"credential:kbpk\"]",
         "[vault.kbpk.main] component_files names /run/credentials/emboss.service/kbpk twice: name each component once",
     );
-    for (kcv, sound) in [("597f10", true), ("597F1", false), ("597F100", false), ("597F1G", false)] {
+    for (kcv, sound) in [
+        ("597f10", true),
+        ("597F1", false),
+        ("597F100", false),
+        ("597F1G", false),
+        ("597F10FDC", false),
+        ("597F10FDC5", true),
+        ("597F10FDC50", false),
+    ] {
         assert_eq!(faults(&changed("597F10", kcv)).is_empty(), sound, "{kcv}");
     }
     one_fault(

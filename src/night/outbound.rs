@@ -54,9 +54,10 @@ pub struct Configured {
 
 impl Outbound for Configured {
     fn sealer(&self, terms: &Terms, at: DateTime<Utc>) -> Result<Arc<Sealer>, Reason> {
-        adapters::open_sealer(&self.config, &terms.agreement, at)
-            .map(Arc::new)
-            .map_err(|findings| ReasonCode::KeyUnusable.because(findings.join(" ")))
+        adapters::open_sealer(&self.config, &terms.agreement, at).map(Arc::new).map_err(|findings| {
+            let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            ReasonCode::KeyUnusable.because(findings.join(" "))
+        })
     }
 
     fn connect(&self, terms: &Terms) -> Result<Box<dyn Remote>, DeliveryError> {

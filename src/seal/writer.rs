@@ -9,7 +9,7 @@ use openpgp::serialize::stream::{Compressor, Encryptor, LiteralWriter, Message, 
 use openpgp::types::{CompressionAlgorithm, CompressionLevel, SymmetricAlgorithm};
 use sequoia_openpgp as openpgp;
 
-use super::{Recipients, SealError, Signer};
+use super::{KeyExpiry, Recipients, SealError, Signer};
 use crate::agreement::{Compression, OpenPgp};
 
 /// Everything a file of one agreement is sealed with.
@@ -30,6 +30,13 @@ impl Sealer {
     pub fn fingerprints(&self) -> Vec<String> {
         let mut all = self.recipients.fingerprints();
         all.push(self.signer.fingerprint().to_owned());
+        all
+    }
+
+    /// When each of those keys ends, in the same order: for warnings (R135).
+    pub fn expiries(&self) -> Vec<KeyExpiry> {
+        let mut all = self.recipients.expiries();
+        all.push(self.signer.expiry().clone());
         all
     }
 

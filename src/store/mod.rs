@@ -378,7 +378,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
 
     /// Writes an event that no transition brings along, for example that a LIVE file was opened.
-    async fn note_event(&self, kind: &str, institution: Option<&InstitutionId>, data: &str) -> Result<(), StoreError>;
+    async fn note_event(
+        &self,
+        kind: &str,
+        institution: Option<&InstitutionId>,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError>;
 
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Pool, Sqlite, SqliteConnection};
 
-use super::SqliteStore;
 use super::columns::Columns;
 use super::statement::statement;
 use crate::card::InstitutionId;
@@ -25,22 +24,6 @@ pub(super) async fn write(
     let call = WRITE_EVENT.call().bind(at.timestamp_micros()).bind(kind).bind(institution.map(InstitutionId::as_str));
     call.bind(data.to_string()).run(connection).await?;
     Ok(())
-}
-
-/// Writes an event on its own; `data` is a JSON object.
-pub(super) async fn note(
-    store: &SqliteStore,
-    kind: &str,
-    institution: Option<&InstitutionId>,
-    data: &str,
-) -> Result<(), StoreError> {
-    let data = serde_json::from_str(data).map_err(|_| StoreError::Corrupt {
-        what: format!("event {kind}"),
-        reason: "what is to be told is not JSON".to_owned(),
-    })?;
-    let mut transaction = store.begin().await?;
-    write(&mut transaction, store.clock.now(), kind, institution, &data).await?;
-    super::commit(transaction).await
 }
 
 /// Events with a number over `number`.

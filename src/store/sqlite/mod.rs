@@ -242,8 +242,15 @@ impl Store for SqliteStore {
         events::after(&self.pools.readers, after, limit).await
     }
 
-    async fn note_event(&self, kind: &str, institution: Option<&InstitutionId>, data: &str) -> Result<(), StoreError> {
-        events::note(self, kind, institution, data).await
+    async fn note_event(
+        &self,
+        kind: &str,
+        institution: Option<&InstitutionId>,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        events::write(&mut transaction, self.clock.now(), kind, institution, data).await?;
+        commit(transaction).await
     }
 
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
