@@ -52,8 +52,15 @@ fn run() -> Outcome<()> {
         let seconds = best(|| written(&header, &record, format, io::sink()).map(black_box))?;
         tell(&mut figures, &format!("document {format}"), RECORDS, seconds, Some(text.len()));
         for compression in [Compression::Fast, Compression::None] {
-            let seconds = best(|| sealed(&sealer(compression)?, &text))?;
-            tell(&mut figures, &format!("seal {format}, compression {compression}"), RECORDS, seconds, Some(text.len()));
+            let sealer = sealer(compression)?;
+            let seconds = best(|| sealed(&sealer, &text))?;
+            tell(
+                &mut figures,
+                &format!("seal {format}, compression {compression}"),
+                RECORDS,
+                seconds,
+                Some(text.len()),
+            );
         }
     }
     let vault = vault()?;
@@ -131,10 +138,10 @@ fn at() -> DateTime<Utc> {
 fn sealer(compression: Compression) -> Outcome<Sealer> {
     let (ours, house) = (generate_key("Issuer <a@b.example>", at())?, generate_key("House <c@d.example>", at())?);
     let certificate =
-        RecipientCertificate { name: "house", certificate: &house.certificate, fingerprint: &house.fingerprint };
+        RecipientCertificate { name: "house", bytes: &house.certificate, fingerprint: &house.fingerprint };
     let recipients = Recipients::load(&[certificate], at()).map_err(|_| "the made key is not usable")?;
     let signer = Signer::load(&ours.secret_key, None, &ours.fingerprint, at())?;
-    Ok(Sealer { signer, recipients, openpgp: OpenPgp::default(), compression })
+    Ok(Sealer { signer, recipients, openpgp: OpenPgp::Seipd1, compression })
 }
 
 fn sealed(sealer: &Sealer, text: &[u8]) -> Outcome<()> {
