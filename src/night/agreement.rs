@@ -15,6 +15,9 @@ use crate::selection::{Finding, Reason, ReasonCode, Tally};
 use crate::settlement::FileState;
 use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileRow, NightState, Route, SettleOutcome};
 
+/// What seals an agreement's files, or why nothing can.
+type Usable = Result<Arc<Sealer>, Reason>;
+
 /// An agreement at work: its terms, its sealer and what is to be reported.
 pub(super) struct Share<'a> {
     pub(super) terms: &'a Terms,
@@ -50,30 +53,27 @@ impl Night {
         let known = self.store.night(&run.night, &terms.institution.id, &terms.manufacturer.code).await?;
         let state = known.map_or(NightState::Pending, |night| night.state);
         let to_claim = matches!(state, NightState::Pending | NightState::Stopped);
-        let sealer = match self.prepare(terms).await {
-            Ok(sealer) => sealer,
-            Err(reason) => {
-                self.stop_agreement(run, &mut share, to_claim, left_over, reason).await?;
-                return Ok(share.report);
-            }
-        };
+        let sealer = self.prepare(terms).await;
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
         // stolen or set to W since (night.md 2).
         let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
-        let left_over: Vec<FileRow> = left_over.into_iter().filter(|file| !stale(file)).collect();
+        let (stale, left_over): (Vec<FileRow>, Vec<FileRow>) = left_over.into_iter().partition(stale);
         for file in left_over {
             self.finish_left_over(run, &mut share, &file, &sealer).await?;
         }
-        if to_claim && !share.blocked {
-            self.claim_and_finish(run, &mut share, &sealer).await?;
-        } else if !to_claim && share.report.files.is_empty() {
-            self.tell_delivered(run, &mut share).await?;
+        match (to_claim, sealer) {
+            (true, Err(reason)) => self.stop_agreement(run, &mut share, &stale, reason).await?,
+            (true, Ok(_)) if share.blocked => self.wait_behind(run, &mut share, &stale).await?,
+            (true, sealer @ Ok(_)) => self.claim_and_finish(run, &mut share, &sealer).await?,
+            (false, _) if share.report.files.is_empty() => self.tell_delivered(run, &mut share).await?,
+            (false, _) => {}
         }
         Ok(share.report)
     }
 
-    /// Keys, recipients and randomness of the agreement, before anything is claimed (R135).
-    async fn prepare(&self, terms: &Terms) -> Result<Arc<Sealer>, Reason> {
+    /// Keys, recipients and randomness of the agreement, before anything is claimed (R135). A file that is sealed
+    /// already needs none of them.
+    async fn prepare(&self, terms: &Terms) -> Usable {
         let sealer = self.usable_sealer(terms)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
@@ -85,17 +85,13 @@ impl Night {
         &self,
         run: &mut Run<'_>,
         share: &mut Share<'_>,
-        to_claim: bool,
-        left_over: Vec<FileRow>,
+        stale: &[FileRow],
         reason: Reason,
     ) -> Result<(), NightError> {
         share.report.outcome = Outcome::Stopped;
         share.report.reason = Some(format!("{}: {}", reason.code, reason.detail));
-        for file in left_over {
-            self.put_file(run, share, &file, BTreeMap::new()).await?;
-        }
-        if !to_claim {
-            return Ok(());
+        for file in stale {
+            self.put_file(run, share, file, BTreeMap::new()).await?;
         }
         let night = AgreementNight {
             night: run.night.clone(),
@@ -109,7 +105,16 @@ impl Night {
         self.hold_all(&due(run, share.terms), reason.code, &mut share.report.tally).await
     }
 
-    /// Counts every due request of a stopped agreement as held with its reason.
+    /// R136: nothing is claimed behind a file that is still on its way; what is due waits, and is counted.
+    async fn wait_behind(&self, run: &mut Run<'_>, share: &mut Share<'_>, stale: &[FileRow]) -> Result<(), NightError> {
+        for file in stale {
+            self.put_file(run, share, file, BTreeMap::new()).await?;
+        }
+        let code = ReasonCode::WaitingForEarlierFile;
+        self.hold_all(&due(run, share.terms), code, &mut share.report.tally).await
+    }
+
+    /// Counts every due request as held with the reason for which none is claimed.
     async fn hold_all(&self, due: &Due, code: ReasonCode, tally: &mut Tally) -> Result<(), NightError> {
         let mut after = None;
         loop {
@@ -128,7 +133,7 @@ impl Night {
         run: &mut Run<'_>,
         share: &mut Share<'_>,
         file: &FileRow,
-        sealer: &Arc<Sealer>,
+        sealer: &Usable,
     ) -> Result<(), NightError> {
         let file = self.store.adopt(file, run.epoch).await?;
         if file.night == run.night {
@@ -141,7 +146,7 @@ impl Night {
         &self,
         run: &mut Run<'_>,
         share: &mut Share<'_>,
-        sealer: &Arc<Sealer>,
+        sealer: &Usable,
     ) -> Result<(), NightError> {
         self.may_go_on()?;
         let mut laps = Laps::begin(&self.clock);
@@ -189,7 +194,7 @@ impl Night {
         run: &mut Run<'_>,
         share: &mut Share<'_>,
         mut file: FileRow,
-        sealer: &Arc<Sealer>,
+        sealer: &Usable,
         mut laps: Laps<'_>,
     ) -> Result<(), NightError> {
         if !share.blocked {
@@ -215,11 +220,14 @@ impl Night {
         run: &mut Run<'_>,
         share: &mut Share<'_>,
         file: &mut FileRow,
-        sealer: &Arc<Sealer>,
+        sealer: &Usable,
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
         if file.state == FileState::Claimed {
+            let sealer = sealer
+                .as_ref()
+                .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
             self.issue_pins(run, terms, file, &mut share.report.tally).await?;
             laps.lap(Stage::Pins);
             let (sealed_row, sealed) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;

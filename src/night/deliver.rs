@@ -152,6 +152,7 @@ impl Night {
         session: Session,
         patience: Patience,
     ) -> Result<Renamed, Trouble> {
+        self.may_go_on()?;
         let n = file.rename_attempt + 1;
         let names = Names::of(file);
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());

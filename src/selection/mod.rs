@@ -265,6 +265,8 @@ words!(
         TooManyBadRecords = "TOO_MANY_BAD_RECORDS",
         /// The agreement stopped: its destination cannot be used.
         DestinationUnusable = "DESTINATION_UNUSABLE",
+        /// An earlier file of the agreement is still on its way (R136).
+        WaitingForEarlierFile = "WAITING_FOR_EARLIER_FILE",
         /// The product of the card is no longer configured.
         ProductUnknown = "PRODUCT_UNKNOWN",
     }

@@ -2,9 +2,15 @@
 //! rules and the table of faults; each test says which.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/rigged.rs"]
+mod rigged;
 #[path = "../support/site.rs"]
 mod site;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/tripwire.rs"]
+mod tripwire;
 
+mod resumed;
 mod selected;
+mod settled;

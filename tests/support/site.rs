@@ -325,7 +325,42 @@ impl Site {
 
     /// Runs a statement on the database, as a person with a shell might.
     pub async fn sql(&self, statement: &str) {
-        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut self.connect().await).await.expect("executed");
+        self.try_sql(statement).await.expect("executed");
+    }
+
+    /// Runs a statement that the database may refuse.
+    pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
+        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut self.connect().await).await.map(drop)
+    }
+
+    /// Marks one more plastic of a card, as the orders that make such events do: the card's next number, its expiry.
+    pub async fn mark_plastic(&self, card: u32, event: &str, marked_at: &str) {
+        let marked_at = at(marked_at).timestamp_micros();
+        self.sql(&format!(
+            "INSERT INTO plastic (institution, plastic_id, card_id, sequence_number, event, status, expiry, marked_at,
+                cvv_key, cvv2_key)
+             SELECT institution, (SELECT MAX(plastic_id) + 1 FROM plastic), card_id, MAX(sequence_number) + 1, '{event}',
+                'INACTIVE', expiry, {marked_at}, cvv_key, cvv2_key
+             FROM plastic WHERE card_id = {card} GROUP BY card_id"
+        ))
+        .await;
+        self.request(card, event, marked_at).await;
+    }
+
+    /// Reorders the PIN of a card: a request for the plastic in use.
+    pub async fn reorder_pin(&self, card: u32, marked_at: &str) {
+        self.request(card, "ROPIN", at(marked_at).timestamp_micros()).await;
+    }
+
+    async fn request(&self, card: u32, event: &str, marked_at: i64) {
+        self.sql(&format!(
+            "INSERT INTO production_request (record_uid, institution, card_id, plastic_id, event, reproduction, marked_at,
+                state)
+             SELECT '{}', institution, card_id, plastic_id, '{event}', 0, {marked_at}, 'OPEN'
+             FROM plastic WHERE card_id = {card} ORDER BY sequence_number DESC LIMIT 1",
+            self.random.uuid()
+        ))
+        .await;
     }
 
     /// The single number a query gives.
