@@ -83,8 +83,12 @@ pub enum StoreError {
         reason: String,
     },
     /// The database was made by another version of the program.
-    #[error("the database has schema version {found}, this program needs {needed}")]
+    #[error(
+        "the database {database} has schema version {found}, this program needs {needed}: use the program that made it, or correct database.url"
+    )]
     Schema {
+        /// The database, without its password.
+        database: String,
         /// What it has.
         found: String,
         /// What is needed.
