@@ -11,6 +11,7 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod delivered;
 mod resumed;
 mod selected;
 mod settled;
