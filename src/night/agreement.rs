@@ -224,24 +224,21 @@ impl Night {
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
+        let mut sealed = None;
+        if !matches!(file.state, FileState::Claimed | FileState::Published) {
+            sealed = self.sealed_before(run, file).await?;
+        }
         if file.state == FileState::Claimed {
             let sealer = sealer
                 .as_ref()
                 .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
             self.issue_pins(run, terms, file, &mut share.report.tally).await?;
             laps.lap(Stage::Pins);
-            let (sealed_row, sealed) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
+            let (sealed_row, bytes) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
             laps.lap(Stage::Seal);
-            *file = sealed_row;
-            self.deliver(run, terms, file, sealed).await?;
-            laps.lap(Stage::Deliver);
-        } else if file.state != FileState::Published {
-            let sealed = self.spool.load(
-                file.file_id,
-                file.sealed_epoch.unwrap_or(file.epoch),
-                file.sha256.as_deref().unwrap_or_default(),
-                file.size_bytes.unwrap_or_default(),
-            )?;
+            (*file, sealed) = (sealed_row, Some(bytes));
+        }
+        if let Some(sealed) = sealed {
             self.deliver(run, terms, file, sealed).await?;
             laps.lap(Stage::Deliver);
         }

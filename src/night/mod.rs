@@ -14,6 +14,7 @@ mod outbound;
 mod personalise;
 mod pins;
 mod planning;
+mod sealed;
 mod unrouted;
 
 use std::collections::BTreeMap;

@@ -84,7 +84,8 @@ async fn r136_a_newer_file_waits_for_the_unfinished_one() {
     assert_eq!((files[0].cards(), files[1].cards()), (vec![3001], vec![3002]));
     let published = site.texts("SELECT file_id FROM file ORDER BY published_at, sequence_number").await;
     assert_eq!(published[0], files[0].header.file_id.to_string());
-    let order: Vec<_> = site.events("file.published").await.iter().map(|event| event["sequenceNumber"].clone()).collect();
+    let order: Vec<_> =
+        site.events("file.published").await.iter().map(|event| event["sequenceNumber"].clone()).collect();
     assert_eq!(order, [json!(1), json!(2)]);
 }
 
@@ -141,11 +142,9 @@ async fn fault_7_a_taken_file_is_uncertain_unless_a_rename_proves_publication() 
 /// Faults 6 and 7 after a crash: killed between the rename and PUBLISHED.
 #[tokio::test]
 async fn faults_6_and_7_killed_between_rename_and_published() {
-    for (taken, proves, expected) in [
-        (false, false, FileState::Settled),
-        (true, false, FileState::Uncertain),
-        (true, true, FileState::Settled),
-    ] {
+    for (taken, proves, expected) in
+        [(false, false, FileState::Settled), (true, false, FileState::Uncertain), (true, true, FileState::Settled)]
+    {
         let site = Site::with_cards(&[3001, 3002]).await;
         if proves {
             site.edit("directory = \"out\"", "directory = \"out\"\nrename_proves_publication = true");
@@ -181,7 +180,9 @@ async fn fault_7_a_house_that_takes_files_at_once_has_each_exactly_once() {
 /// number; after one nobody can say what the house has.
 #[tokio::test]
 async fn r125_lost_sealed_bytes_are_sealed_again_before_a_rename_and_uncertain_after_one() {
-    for (step, expected) in [("seal", FileState::Settled), ("complete", FileState::Settled), ("rename", FileState::Uncertain)] {
+    for (step, expected) in
+        [("seal", FileState::Settled), ("complete", FileState::Settled), ("rename", FileState::Uncertain)]
+    {
         let site = Site::with_cards(&[3001, 3002]).await;
         let mut night = site.open_for(DATE).await;
         night.store = Tripwire::at(night.store, step, When::After);
@@ -314,7 +315,8 @@ async fn r138_neither_spool_nor_inbox_nor_report_nor_database_holds_plaintext() 
         pan.clone(),
         record.pin_mailer.as_ref().unwrap().pin_block.value.expose().to_owned(),
     ];
-    let mut told = vec![failed.to_string(), failed.to_json().to_string(), report.to_string(), report.to_json().to_string()];
+    let mut told =
+        vec![failed.to_string(), failed.to_json().to_string(), report.to_string(), report.to_json().to_string()];
     told.extend(site.texts("SELECT data FROM event").await);
     told.extend(site.texts("SELECT COALESCE(report, '') || COALESCE(holder, '') FROM run").await);
     for text in &told {
