@@ -21,7 +21,7 @@ lint: build-packages
 
 # Writes the expected files of the fixtures anew; read the difference before you commit it.
 golden: test-packages
-	EMBOSS_GOLDEN=write $(CARGO) test --locked --test fixtures
+	UPDATE_GOLDEN=1 $(CARGO) test --locked --test golden
 
 # COUNT=1000000 make bench: another number of plastics.
 bench: build-packages

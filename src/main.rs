@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use emboss::cli::{self, Arguments, Surroundings};
+use emboss::cli::{self, Surroundings};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = cli::parse();
     cli::harden();
     let surroundings = Surroundings::of_process();
     ExitCode::from(cli::run(&arguments, &surroundings))

@@ -62,8 +62,7 @@ pub(super) async fn demo(arguments: &DemoArguments, output: &Output) -> Result<u
 async fn night(folder: &Path) -> Result<Told, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(demo::start()));
     let random = Arc::new(Random::system());
-    let installation =
-        trial::lay_out(folder, &random, clock.now()).map_err(|error| Failure::environment(chain(&error)))?;
+    let installation = trial::lay_out(folder, &random, clock.now())?;
     let config = Config::load(&installation.config(), None).map_err(|error| Failure::environment(chain(&error)))?;
     let config = Arc::new(config);
     let night = open_night(&config, true, clock, random, Arc::new(Silent)).await?;

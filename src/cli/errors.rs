@@ -3,6 +3,7 @@
 use crate::night::NightError;
 pub(super) use crate::report::chain;
 use crate::store::StoreError;
+use crate::trial::TrialError;
 
 /// A command that could not do its work.
 #[derive(Debug)]
@@ -40,5 +41,12 @@ impl From<NightError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         NightError::Store(error).into()
+    }
+}
+
+impl From<TrialError> for Failure {
+    fn from(error: TrialError) -> Self {
+        let exit_code = if matches!(error, TrialError::NotEmpty(_)) { 2 } else { 3 };
+        Self { exit_code, text: chain(&error) }
     }
 }

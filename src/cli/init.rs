@@ -16,14 +16,13 @@ use crate::trial;
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {
     /// The folder, empty or absent; without it, ./emboss-trial.
-    #[arg(value_name = "DIR", default_value = "emboss-trial")]
+    #[arg(value_name = "DIR", default_value = "emboss-trial", hide_default_value = true)]
     folder: PathBuf,
 }
 
 pub(super) async fn init(arguments: &InitArguments, output: &Output) -> Result<u8, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let installation = trial::lay_out(&arguments.folder, &Random::system(), clock.now())
-        .map_err(|error| Failure::configuration(chain(&error)))?;
+    let installation = trial::lay_out(&arguments.folder, &Random::system(), clock.now())?;
     let config = Config::load(&installation.config(), None).map_err(|error| Failure::configuration(chain(&error)))?;
     adapters::open_store(&config, true, clock, Arc::new(Random::system())).await?;
     let config = installation.config().display().to_string();

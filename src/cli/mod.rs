@@ -16,6 +16,7 @@ mod plan;
 mod progress;
 mod run;
 mod schedule;
+mod sentences;
 mod status;
 mod surroundings;
 
@@ -25,12 +26,14 @@ use clap::{Args, Parser, Subcommand};
 
 pub use errors::Failure;
 pub use open::open_night;
+pub use sentences::parse;
 pub use surroundings::{Surroundings, harden};
 
 /// Turns the plastics a card issuer has marked for production into encrypted embossing files at each embossing
 /// house, every night at 03:00 UTC, exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "emboss", version, propagate_version = true, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(verbatim_doc_comment)]
+#[command(name = "emboss", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Arguments {
     /// The configuration file. Without it, EMBOSS_CONFIG names it, else ./emboss.toml is read.
     #[arg(long, global = true, value_name = "PATH")]
@@ -42,8 +45,13 @@ pub struct Arguments {
     command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all settled, also where nothing was due; 1 something needs a person; \
-2 usage or configuration; 3 could not start or finish, nothing is lost, run again; 4 another run holds the lock.";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  All is settled, also where nothing was due.
+  1  Something needs a person.
+  2  Usage or configuration.
+  3  Could not start or finish; nothing is lost, run again.
+  4  Another run holds the lock.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -80,8 +88,8 @@ struct Filters {
 
 #[derive(Debug, Args)]
 struct PlanArguments {
-    /// The business date, YYYY-MM-DD; without it the next one.
-    #[arg(long)]
+    /// The business date; without it the next one.
+    #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<chrono::NaiveDate>,
     #[command(flatten)]
     filters: Filters,

@@ -13,7 +13,7 @@ use super::{Arguments, Failure, Surroundings, logging};
 use crate::agreement::Product;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::card::InstitutionId;
-use crate::config::{Config, ConfigError, adapters};
+use crate::config::{Config, adapters};
 use crate::night::{Configured, Night, NightSettings, Observer, Silent};
 use crate::spool::Spool;
 use crate::store::Store;
@@ -45,7 +45,7 @@ impl Home<'_> {
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let path = self.config_path();
         Config::load(&path, self.surroundings.credentials_directory.as_deref())
-            .map_err(|error| Failure::configuration(explain(&path, &error)))
+            .map_err(|error| Failure::configuration(super::errors::chain(&error)))
     }
 
     /// Opens everything a night needs; `create`: makes the database where there is none.
@@ -58,11 +58,6 @@ impl Home<'_> {
         let night = open_night(&config, create, clock, Arc::new(Random::system()), observer).await?;
         Ok(Opened { config, night, holder: self.surroundings.holder.clone() })
     }
-}
-
-fn explain(path: &Path, error: &ConfigError) -> String {
-    let hint = if path.exists() { "" } else { ". Name it with --config, or begin with: emboss init" };
-    format!("{error}{hint}")
 }
 
 /// Opens a night with a given clock and randomness: the command line, the demo and fixtures come through here.

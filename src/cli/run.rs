@@ -17,8 +17,8 @@ use crate::schedule::{self, Start};
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// The business date, YYYY-MM-DD; without it the last one whose 03:00 UTC has passed.
-    #[arg(long, conflicts_with = "now")]
+    /// The business date; without it the last one whose 03:00 UTC has passed.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with = "now")]
     date: Option<NaiveDate>,
     #[command(flatten)]
     filters: Filters,

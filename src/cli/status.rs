@@ -18,8 +18,8 @@ const NEWEST: u32 = 20;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// Only the runs and files of this business date, YYYY-MM-DD.
-    #[arg(long)]
+    /// Only the runs and files of this business date.
+    #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<NaiveDate>,
 }
 

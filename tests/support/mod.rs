@@ -7,6 +7,7 @@ pub mod gpg;
 pub mod house;
 pub mod proxy;
 pub mod sshd;
+pub mod trial;
 
 use std::path::PathBuf;
 

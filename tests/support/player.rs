@@ -87,6 +87,12 @@ impl Stage {
         Self { folder, scenario_folder, config, night, clock, seen: Vec::new() }
     }
 
+    /// Where it plays.
+    #[allow(dead_code, reason = "the canary test looks into it, the golden tests do not")]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Plays one step.
     pub async fn play(&mut self, step: &Step) -> Played {
         *self.clock.0.lock().expect("the clock") = step.now;
@@ -184,7 +190,7 @@ fn order(step: &Step) -> RunOrder {
 }
 
 /// git cannot keep modes: the keys get theirs here.
-fn copy_keys(to: &Path) {
+pub fn copy_keys(to: &Path) {
     make_folder(to);
     for entry in fs::read_dir(fixtures().join("keys")).expect("keys") {
         let entry = entry.expect("an entry");
@@ -194,7 +200,7 @@ fn copy_keys(to: &Path) {
     }
 }
 
-fn make_folder(path: &Path) {
+pub fn make_folder(path: &Path) {
     fs::DirBuilder::new().mode(0o700).create(path).expect("a folder");
 }
 

@@ -159,7 +159,7 @@ impl Document {
             fields.insert(0, ("formatVersion".to_owned(), Tree::Text(version)));
         }
         let raw_records = text.lines().filter(|line| line.starts_with("<Card ")).map(str::to_owned).collect();
-        let cards = cards.children.into_iter().map(|card| card.tree()).collect();
+        let cards = cards.children.into_iter().map(Element::tree).collect();
         Document { header, cards, trailer: trailer.tree(), raw_records }
     }
 }
@@ -189,17 +189,20 @@ impl Xml<'_> {
             children: vec![],
             text: String::new(),
         };
-        while !empty {
+        if empty {
+            return element;
+        }
+        let end = format!("</{name}>");
+        loop {
             let (text, rest) = self.rest.split_at(self.rest.find('<').expect("an end tag"));
             element.text.push_str(&unescaped(text));
             self.rest = rest;
-            if let Some(rest) = rest.strip_prefix(&format!("</{name}>")) {
+            if let Some(rest) = rest.strip_prefix(&end) {
                 self.rest = rest;
-                break;
+                return element;
             }
             element.children.push(self.element());
         }
-        element
     }
 }
 

@@ -19,7 +19,8 @@ macro_rules! dossiers {
     ($name:ident, $route:literal) => {
         statement!(
             $name = "SELECT due.card_id, c.version, cv.data, kv.version, kv.data, av.version, av.data,
-    (SELECT json_group_array(", plastic_json!(), " ORDER BY p.sequence_number) FROM plastic AS p
+    (SELECT json_group_array(", plastic_json!(), " ORDER BY p.sequence_number)
+       FROM plastic AS p INDEXED BY plastic_sequence
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
         AND NOT EXISTS (SELECT 1 FROM production_request AS own
@@ -30,7 +31,7 @@ macro_rules! dossiers {
          WHERE r.institution = $1 AND r.state IN ('OPEN', 'CLAIMED') AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id IN (SELECT value FROM json_each($5)))
            AND ", $route, "
-         GROUP BY r.institution, r.card_id ORDER BY r.card_id LIMIT $4) AS due
+         GROUP BY r.institution, r.card_id ORDER BY r.institution, r.card_id LIMIT $4) AS due
   CROSS JOIN card AS c ON c.institution = due.institution AND c.card_id = due.card_id
   JOIN card_version AS cv
     ON cv.institution = c.institution AND cv.card_id = c.card_id AND cv.version = c.version

@@ -109,7 +109,7 @@ statement!(
 );
 
 statement!(
-    pub(super) PLASTICS = "SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p
+    pub(super) PLASTICS = "SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p INDEXED BY plastic_sequence
     WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number"
 );
 statement!(

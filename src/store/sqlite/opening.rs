@@ -46,7 +46,7 @@ pub(super) async fn open(
     if create {
         make_file(path)?;
     } else if !path.is_file() {
-        return Err(unavailable(path, "there is no such file; emboss init makes one"));
+        return Err(unavailable(path, "there is no such file; the first emboss import makes it"));
     }
     let options = options(path, busy_timeout);
     let writer = connect(path, options.clone(), 1, busy_timeout).await?;

@@ -1,0 +1,277 @@
+//! R138: a whole night with known secrets, and a search for them in everything it leaves behind.
+//!
+//! Known are card numbers (they come as JWE), tracks and PIN blocks (read from the delivered document), every key, and a
+//! name and address that occur nowhere else. Names and addresses may stand in the database, secrets nowhere in clear.
+//! CVVs and PINs are too short to be told from chance; the tracks and PIN blocks that contain them are searched.
+
+#![allow(clippy::expect_used, reason = "whatever the harness cannot do fails the test")]
+#![allow(dead_code, reason = "the player is shared with the golden tests")]
+#![allow(unreachable_pub, reason = "the harness's parts are modules of this test")]
+
+#[path = "support/canaries.rs"]
+mod canaries;
+#[path = "support/player.rs"]
+mod player;
+#[path = "support/scenario.rs"]
+mod scenario;
+mod support;
+#[path = "support/tree.rs"]
+mod tree;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use canaries::{Canary, files};
+use support::gpg::Gpg;
+use tree::Document;
+
+/// The card numbers in the JWEs of `pan-from-encrypted-data`, and one that only refused orders hold.
+const PANS: [&str; 3] = ["4000001234567899", "2223001234567894", "4000000518403037"];
+const REFUSED_PAN: &str = PANS[2];
+const FIRST_NAME: &str = "Canaria";
+const LAST_NAME: &str = "Vogelsang-Quux";
+const STREET: &str = "Canary lane 77";
+const AFTER_ALL: &str = "20350101T000000";
+
+/// An installation that the real program works in; what it said is kept in `told/`.
+struct Bench {
+    folder: tempfile::TempDir,
+    told: Vec<String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path();
+        player::copy_keys(&path.join("keys"));
+        for name in ["out", "told", "tmp"] {
+            player::make_folder(&path.join(name));
+        }
+        let config = fs::read_to_string(scenario::fixtures().join("pan-from-encrypted-data/emboss.toml"));
+        let config = config
+            .expect("emboss.toml")
+            .replace("[vault]\n", "[log]\nformat = \"json\"\nlevel = \"trace\"\n\n[vault]\n");
+        fs::write(path.join("emboss.toml"), config).expect("emboss.toml");
+        fs::write(path.join("orders.jsonl"), orders()).expect("orders");
+        Self { folder, told: Vec::new() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs the program and keeps what it says.
+    fn emboss(&mut self, arguments: &[&str], exit: i32) -> Output {
+        let output = Command::new(env!("CARGO_BIN_EXE_emboss"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("TMPDIR", self.path("tmp"))
+            .env_remove("EMBOSS_CONFIG")
+            .output()
+            .expect("emboss starts");
+        let name = format!("{:02}-{}", self.told.len(), arguments.join("_").replace('/', "."));
+        fs::write(self.path("told").join(format!("{name}.stdout")), &output.stdout).expect("kept");
+        fs::write(self.path("told").join(format!("{name}.stderr")), &output.stderr).expect("kept");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(exit), "emboss {arguments:?}: {stderr}");
+        self.told.push(name);
+        output
+    }
+
+    fn delivered(&self) -> Vec<PathBuf> {
+        files(&self.path("out"), &|_| false)
+    }
+}
+
+/// Two cards with known numbers, one letter address, and orders that are refused with a card number in them.
+fn orders() -> String {
+    let source =
+        fs::read_to_string(scenario::fixtures().join("pan-from-encrypted-data/orders-1.jsonl")).expect("orders");
+    let jwe = |card: &str| {
+        let orders = source.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an order"));
+        let order = orders.into_iter().find(|order| order["cardId"] == card).expect("the card");
+        order["body"]["encryptedData"].as_str().expect("a JWE").to_owned()
+    };
+    let line = |id: &str, op: &str, rest: &str, body: &str| {
+        format!(
+            r#"{{"orderId":"{id}","op":"{op}","institutionId":"246001",{rest}"auditUser":"ops","body":{{{body}}}}}"#
+        ) + "\n"
+    };
+    let address = format!(r#"{{"address1":"{STREET}","city":"Mariehamn","zipCode":"22100","country":"FIN"}}"#);
+    let names = format!(r#""firstName":"{FIRST_NAME}","lastName":"{LAST_NAME}""#);
+    let customer = format!(r#""customerNumber":"C1","locale":"fi_FI","regNo":"R1",{names},"address":{address}"#);
+    let parties =
+        |card: &str| format!(r#""customerId":"1001","accountId":"2001","cardId":"{card}","cardRole":"MAIN","#);
+    let embossing = format!(r#""embossing":{{{names}}}"#);
+    let card = |product: &str, jwe: &str| format!(r#""productCode":"{product}",{embossing},"encryptedData":"{jwe}""#);
+    let plain = format!(r#""productCode":"VISA_CARD",{embossing}"#);
+    [
+        line("c-1", "createCustomer", r#""customerId":"1001","#, &customer),
+        line("c-2", "createAccount", r#""customerId":"1001","accountId":"2001","#, ""),
+        line("c-3", "createCard", &parties("3001"), &card("VISA_CARD", &jwe("3001"))),
+        line("c-4", "createCard", &parties("3002"), &card("MC_CARD", &jwe("3002"))),
+        line("c-5", "createCard", &parties("3003"), &(plain.clone() + r#","pinStatus":"W""#)),
+        line("r-1", "createCard", &parties("3004"), &format!(r#"{plain},"cardNumber":"{REFUSED_PAN}""#)),
+        line("r-2", "createCard", &parties("3004"), &format!(r#"{plain},"{REFUSED_PAN}":"1""#)),
+        line("r-3", "createCard", &parties("3004"), &card("VISA_CARD", REFUSED_PAN)),
+        line("r-4", "createCard", &parties("3004"), &format!(r#"{plain},"pinStatus":"{REFUSED_PAN}""#)),
+        line("r-5", "createCard", &parties("3004"), &card("VISA_CARD", &jwe("3007"))),
+        line(
+            "r-6",
+            "setPin",
+            r#""cardId":"3001","#,
+            r#""pinBlock":"311D385594D0906A","format":"ISO_0","keyId":"zpk-x-1""#,
+        ),
+        format!("{REFUSED_PAN} is not JSON\n"),
+        format!("{{\"orderId\":\"{REFUSED_PAN}x{FIRST_NAME} {LAST_NAME}\"}}\n"),
+    ]
+    .concat()
+}
+
+/// Every key of the vectors and of `fixtures/keys`, and the numbers.
+fn secrets() -> Vec<Canary> {
+    let mut secrets: Vec<Canary> =
+        PANS.iter().map(|pan| Canary::text(format!("the PAN {}...", &pan[..6]), pan)).collect();
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("vectors.json")).expect("vectors.json");
+    for (name, key) in vectors["keys"].as_object().expect("keys") {
+        let bytes = hex::decode(key["hex"].as_str().expect("hexadecimal")).expect("hexadecimal");
+        secrets.push(Canary::bytes(format!("the key {name}"), &bytes));
+    }
+    for number in [1, 2] {
+        let text =
+            fs::read_to_string(scenario::fixtures().join(format!("keys/kbpk-{number}.hex"))).expect("a component");
+        secrets.push(Canary::bytes(format!("component {number}"), &hex::decode(text.trim()).expect("hexadecimal")));
+    }
+    secrets
+}
+
+/// Tracks and PIN blocks of a delivered document.
+fn secrets_of(document: &Document) -> Vec<Canary> {
+    let mut secrets = Vec::new();
+    for card in &document.cards {
+        let id = card.get("cardId").expect("a card id");
+        for path in ["track1", "track2", "chip.track1", "chip.track2"] {
+            secrets.push(Canary::text(format!("{path} of {id}"), card.get(path).expect("a track")));
+        }
+        let block = card.get("chipPin.pinBlock.value").expect("a PIN block");
+        secrets.push(Canary::bytes(format!("the PIN block of {id}"), &hex::decode(block).expect("hexadecimal")));
+        secrets.push(Canary::text(format!("the PIN block of {id}"), block));
+    }
+    secrets
+}
+
+fn people() -> Vec<Canary> {
+    [FIRST_NAME, LAST_NAME, STREET].map(|text| Canary::text("a name or address", text)).into()
+}
+
+/// What is found where; nothing is good.
+fn search(canaries: &[Canary], paths: &[PathBuf]) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in paths {
+        let content = fs::read(path).expect("a file");
+        for canary in canaries {
+            for form in canary.found_in(&content) {
+                found.push(format!("{}: {} as {form}", path.display(), canary.what));
+            }
+        }
+    }
+    found
+}
+
+fn open(sealed: &[u8]) -> String {
+    let gpg = Gpg::new();
+    for name in ["signer.asc", "factory-x.key"] {
+        gpg.import(&fs::read(scenario::fixtures().join("keys").join(name)).expect("a key"));
+    }
+    String::from_utf8(gpg.decrypt_at(sealed, AFTER_ALL).content).expect("UTF-8")
+}
+
+#[test]
+fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
+    let mut bench = Bench::new();
+    bench.emboss(&["import", "orders.jsonl"], 1);
+    bench.emboss(&["--json", "plan"], 0);
+    bench.emboss(&["plan"], 0);
+    // The house's folder is gone: the file is claimed and sealed, but not delivered.
+    fs::rename(bench.path("out"), bench.path("elsewhere")).expect("renamed");
+    bench.emboss(&["--json", "run", "--now"], 1);
+    bench.emboss(&["status"], 0);
+    fs::rename(bench.path("elsewhere"), bench.path("out")).expect("renamed");
+    bench.emboss(&["--json", "run", "--now"], 0);
+    bench.emboss(&["run", "--now"], 0);
+    bench.emboss(&["--json", "status"], 0);
+    bench.emboss(&["--json", "check"], 0);
+    let delivered = bench.delivered();
+    let [file] = delivered.as_slice() else { panic!("one file, not {delivered:?}") };
+    let name = file.strip_prefix(bench.folder.path()).expect("inside").to_str().expect("UTF-8").to_owned();
+    bench.emboss(&["inspect", &name, "--key", "keys/factory-x.key"], 0);
+    bench.emboss(&["--json", "inspect", &name, "--key", "keys/factory-x.key"], 0);
+
+    let sealed = fs::read(file).expect("the file");
+    let text = open(&sealed);
+    let document = Document::read(&text, &name);
+    assert_eq!(document.cards.len(), 2, "both cards went");
+    let secrets: Vec<Canary> = secrets().into_iter().chain(secrets_of(&document)).collect();
+
+    // A cut file, and orders and keys in places where the program will stumble over them.
+    fs::write(bench.path("cut.xml.pgp"), &sealed[..sealed.len() / 2]).expect("written");
+    fs::write(bench.path("plain.xml"), text.replace("<Cvv2>", "<Cvv3>")).expect("written");
+    for path in ["cut.xml.pgp", "plain.xml"] {
+        let output =
+            bench.emboss(&["inspect", path, "--key", "keys/factory-x.key"], if path == "plain.xml" { 1 } else { 2 });
+        assert!(!output.stderr.is_empty() || !output.stdout.is_empty());
+    }
+    bench.emboss(&["import", "plain.xml"], 1);
+    fs::remove_file(bench.path("plain.xml")).expect("removed");
+
+    let ours = ["keys", "orders.jsonl", "emboss.toml"].map(|name| bench.path(name));
+    let left = files(bench.folder.path(), &|path| ours.iter().any(|own| own == path));
+    assert!(left.iter().any(|path| path.ends_with("emboss.db")), "the database was searched");
+    assert!(left.iter().any(|path| path.starts_with(bench.path("spool"))), "the spool was searched");
+    assert_eq!(search(&secrets, &left), Vec::<String>::new());
+    // Names and addresses belong in the database, and before the eyes of whoever asks to inspect a file.
+    let may_name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("emboss.db") || (name.contains("inspect") && name.ends_with(".stdout"))
+    };
+    let told: Vec<PathBuf> = left.iter().filter(|path| !may_name(path)).cloned().collect();
+    assert_eq!(search(&people(), &told), Vec::<String>::new());
+
+    // The search itself works: on a TEST file a person may ask for everything, and then it is there.
+    let shown = bench.emboss(&["--json", "inspect", &name, "--key", "keys/factory-x.key", "--unmask"], 0).stdout;
+    for pan in &PANS[..2] {
+        assert!(!Canary::text("a PAN", pan).found_in(&shown).is_empty(), "--unmask shows the PAN");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r138_the_write_ahead_log_holds_no_secret_while_a_run_is_at_work() {
+    let scenario = scenario::Scenario::read("pan-from-encrypted-data");
+    let mut stage = player::Stage::open("pan-from-encrypted-data", &scenario, None).await;
+    let mut documents = Vec::new();
+    for step in &scenario.step {
+        documents
+            .extend(stage.play(step).await.files.into_iter().map(|(name, file)| Document::read(&file.document, &name)));
+    }
+    let folder = stage.folder();
+    let left = files(folder, &|path| path == folder.join("keys") || path == folder.join("emboss.toml"));
+    assert!(left.iter().any(|path| path.ends_with("emboss.db-wal")), "the write-ahead log is there: {left:?}");
+    let secrets: Vec<Canary> = secrets().into_iter().chain(documents.iter().flat_map(secrets_of)).collect();
+    assert_eq!(search(&secrets, &left), Vec::<String>::new());
+}
+
+#[test]
+fn the_search_finds_every_form_wherever_it_begins() {
+    let canaries =
+        [Canary::text("a PAN", PANS[0]), Canary::bytes("a key", &[0xC6, 0x23, 0x2F, 0x9E, 0x1D, 0xFB, 0x6C, 0xE2])];
+    for canary in &canaries {
+        for (name, form) in canary.forms() {
+            let content = [b"before".as_slice(), form, b"after"].concat();
+            assert!(canary.found_in(&content).contains(name), "{name}");
+        }
+        assert!(canary.found_in(b"nothing of it 40000012345678 99").is_empty());
+    }
+    // As `printf 'xx4000001234567899yy' | base64` writes it.
+    assert_eq!(canaries[0].found_in(b"eHg0MDAwMDAxMjM0NTY3ODk5eXk="), ["base64"]);
+}
