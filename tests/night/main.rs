@@ -12,6 +12,8 @@ mod support;
 mod tripwire;
 
 mod delivered;
+mod reported;
 mod resumed;
 mod selected;
 mod settled;
+mod sftp;
