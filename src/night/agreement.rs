@@ -12,9 +12,8 @@ use crate::agreement::Terms;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Finding, Reason, ReasonCode, Tally};
-use crate::settlement::{FileEvent, FileState};
-use crate::spool::{SealedFile, SpoolError};
-use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileChange, FileRow, NightState, Route, SettleOutcome};
+use crate::settlement::FileState;
+use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileRow, NightState, Route, SettleOutcome};
 
 /// What seals an agreement's files, or why nothing can.
 type Usable = Result<Arc<Sealer>, Reason>;
@@ -226,7 +225,8 @@ impl Night {
     ) -> Result<(), Trouble> {
         let terms = share.terms;
         if file.state != FileState::Published {
-            let sealed = match self.reload(run, file).await? {
+            let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
+            let sealed = match before {
                 Some(sealed) => sealed,
                 None => {
                     let sealer = sealer
@@ -248,26 +248,6 @@ impl Night {
         laps.lap(Stage::Settle);
         alert_settlement(run, file, &outcome);
         Ok(())
-    }
-
-    /// The sealed bytes of an earlier try; `None` where the file is to be composed. Bytes that are gone or changed are
-    /// made again while no rename was attempted; after one, OpenPGP's new bytes would make our digests lie (R125).
-    async fn reload(&self, run: &mut Run<'_>, file: &mut FileRow) -> Result<Option<SealedFile>, Trouble> {
-        let (Some(epoch), Some(sha256), Some(size_bytes)) = (file.sealed_epoch, &file.sha256, file.size_bytes) else {
-            return Ok(None);
-        };
-        let lost = match self.spool.load(file.file_id, epoch, sha256, size_bytes) {
-            Ok(sealed) => return Ok(Some(sealed)),
-            Err(error @ (SpoolError::Missing { .. } | SpoolError::Changed { .. })) => error.to_string(),
-            Err(error) => return Err(error.into()),
-        };
-        if file.rename_attempt > 0 {
-            return Err(self.doubt(run, file, format!("{lost}, and a rename was attempted")).await?);
-        }
-        let text = format!("File {} is composed again under its id and number: {lost}.", file.file_id);
-        run.alerts.push(Alert::new(ReasonCode::SpoolLost.as_str(), text));
-        *file = self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await?;
-        Ok(None)
     }
 
     /// The date was done before: names and digests again, nothing counted.

@@ -11,6 +11,9 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod delivered;
+mod reported;
 mod resumed;
 mod selected;
 mod settled;
+mod sftp;
