@@ -11,6 +11,7 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod kept;
 mod resumed;
 mod selected;
 mod settled;
