@@ -12,6 +12,7 @@ mod support;
 mod tripwire;
 
 mod delivered;
+mod kept;
 mod reported;
 mod resumed;
 mod selected;
