@@ -258,6 +258,7 @@ CREATE TABLE file_item (
     event            TEXT    NOT NULL,
     reproduction     INTEGER NOT NULL,
     card_version     INTEGER NOT NULL,
+    product_code     TEXT    NOT NULL,
     customer_id      INTEGER NOT NULL,
     customer_version INTEGER NOT NULL,
     account_id       INTEGER NOT NULL,

@@ -253,6 +253,7 @@ struct FrozenItem {
     event: ProductionEvent,
     reproduction: bool,
     card_version: i64,
+    product_code: String,
     customer: (i64, i64),
     account: (i64, i64),
     pin_version: Option<i64>,
@@ -271,6 +272,7 @@ impl FrozenItem {
             event: request.event,
             reproduction: request.reproduction,
             card_version: dossier.card_version,
+            product_code: dossier.card.product_code.clone(),
             customer: (dossier.card.customer_id.get(), dossier.customer_version),
             account: (dossier.card.account_id.get(), dossier.account_version),
             pin_version: if item.pin == PinAction::Stored { dossier.pin_version } else { None },
@@ -282,7 +284,8 @@ impl FrozenItem {
     fn bind(&self, call: Call) -> Call {
         let call = call.bind(self.item.sort_key.as_str()).bind(self.item.record_uid.to_string());
         let call = call.bind(self.card_id).bind(self.plastic_id).bind(self.event.as_str()).bind(self.reproduction);
-        let call = call.bind(self.card_version).bind(self.customer.0).bind(self.customer.1);
+        let call = call.bind(self.card_version).bind(self.product_code.as_str());
+        let call = call.bind(self.customer.0).bind(self.customer.1);
         let call = call.bind(self.account.0).bind(self.account.1).bind(self.item.pin.as_str()).bind(self.pin_version);
         call.bind(self.item.prints_pin).bind(self.item.settles_to.map(PlasticStatus::as_str))
     }

@@ -21,9 +21,9 @@ statement!(
 pub(super) const WRITE_ITEMS: ManyRows = ManyRows {
     name: "WRITE_ITEMS",
     insert: "INSERT INTO file_item (file_id, epoch, institution, sort_key, record_uid, card_id, plastic_id, event,
-        reproduction, card_version, customer_id, customer_version, account_id, account_version, pin_action, pin_version,
+        reproduction, card_version, product_code, customer_id, customer_version, account_id, account_version, pin_action, pin_version,
         prints_pin, settles_to)",
-    columns: 18,
+    columns: 19,
     then: "",
 };
 statement!(

@@ -13,15 +13,13 @@ use crate::store::{NewPin, PinToIssue, StoreError};
 
 // The index of items that need a PIN shrinks as they get one: a page never passes the ones done before.
 statement!(
-    ITEMS_WITHOUT_PIN = "SELECT need.record_uid, need.event, need.card_id, cv.data ->> 'productCode', c.pan,
+    ITEMS_WITHOUT_PIN = "SELECT need.record_uid, need.event, need.card_id, need.product_code, c.pan,
     (SELECT COALESCE(MAX(version), 0) + 1 FROM pin
       WHERE pin.institution = need.institution AND pin.card_id = need.card_id),
     made.version
-  FROM (SELECT record_uid, event, institution, card_id, card_version FROM file_item
+  FROM (SELECT record_uid, event, institution, card_id, product_code FROM file_item
          WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL LIMIT $2) AS need
   CROSS JOIN card AS c ON c.institution = need.institution AND c.card_id = need.card_id
-  CROSS JOIN card_version AS cv
-    ON cv.institution = need.institution AND cv.card_id = need.card_id AND cv.version = need.card_version
   LEFT JOIN pin AS made ON made.record_uid = need.record_uid"
 );
 statement!(
