@@ -14,19 +14,20 @@ mod outbound;
 mod personalise;
 mod pins;
 mod planning;
+mod sealed;
 mod unrouted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::Environment;
-use crate::report::{Alert, FileReport, Report};
+use crate::report::{Alert, FileReport, Outcome, Report};
 use crate::settlement::RunKind;
 use crate::spool::Spool;
 use crate::store::{FileRow, NightKey, RunRow, Store};
@@ -36,6 +37,9 @@ pub use agreement::file_report;
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
+
+/// How many runs back alerts are looked up at most.
+const RUNS_BACK: u32 = 50;
 
 /// Everything a night works with. The adapters behind the traits are opened by the command line.
 #[derive(Debug, Clone)]
@@ -117,8 +121,9 @@ impl RunOrder {
         }
     }
 
-    /// Everything marked until `now`, on demand.
+    /// Everything marked until `now`, on demand; to the microsecond, as marks are kept.
     pub fn on_demand(command: &'static str, now: DateTime<Utc>, holder: &str) -> Self {
+        let now = now.trunc_subsecs(6);
         Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
     }
 
@@ -203,13 +208,22 @@ impl Night {
         Ok(database)
     }
 
-    /// Texts of the alerts of the newest run: they are not new when they come again.
+    /// Texts of the alerts that earlier runs told: they are not new when they come again. Back to the newest night that
+    /// judged its cards, because a run that died, one on demand and one of a date that was done see only a part.
     async fn known_alerts(&self) -> Result<Vec<String>, NightError> {
-        let runs = self.store.runs(1).await?;
-        let report = runs.first().and_then(|run| run.report.as_deref());
-        let report: serde_json::Value = report.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let alerts = report["alerts"].as_array().cloned().unwrap_or_default();
-        Ok(alerts.iter().filter_map(|alert| alert["text"].as_str().map(str::to_owned)).collect())
+        let mut known = Vec::new();
+        for run in self.store.runs(RUNS_BACK).await? {
+            let report = run.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let report: serde_json::Value = report.unwrap_or_default();
+            let alerts = report["alerts"].as_array().into_iter().flatten();
+            known.extend(alerts.filter_map(|alert| alert["text"].as_str().map(str::to_owned)));
+            let mut agreements = report["agreements"].as_array().into_iter().flatten();
+            let judged = agreements.any(|agreement| agreement["outcome"] != Outcome::AlreadyDelivered.as_str());
+            if run.kind == RunKind::Night && judged {
+                break;
+            }
+        }
+        Ok(known)
     }
 
     /// Unfinished files of agreements that are no longer configured need a person.

@@ -106,3 +106,6 @@ impl FileState {
         !matches!(self, Self::Settled | Self::Uncertain)
     }
 }
+
+#[cfg(test)]
+mod tests;
