@@ -27,7 +27,7 @@ impl Night {
 
     /// SPOOL_LOST: back to CLAIMED before any rename. After one, nobody can tell what the house has.
     async fn lose_spool(&self, run: &Run<'_>, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
-        if file.rename_attempt > 0 {
+        if file.rename_attempted {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }
         tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
