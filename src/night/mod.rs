@@ -14,6 +14,7 @@ mod outbound;
 mod personalise;
 mod pins;
 mod planning;
+mod retention;
 mod unrouted;
 
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub struct NightSettings {
     pub closing_soon_days: i64,
     /// Ages at which a wait for a PIN is worth a warning (R31).
     pub pin_wait_days: Vec<i64>,
+    /// Sealed bytes stay in the spool so many days after their file was settled.
+    pub spool_retention_days: u32,
 }
 
 /// What a run is asked to do.
@@ -166,6 +169,7 @@ impl Night {
             agreements.push(self.agreement(&mut run, terms, left_over).await?);
         }
         let unrouted = self.unrouted(&mut run).await?;
+        self.expire_spool().await?;
         let mut report = Report {
             command: order.command,
             run_id,

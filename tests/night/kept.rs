@@ -76,3 +76,25 @@ async fn an_on_demand_cut_off_is_of_microseconds() {
     assert_eq!(report.to_json()["cutOff"], "2026-11-20T12:00:00.123456Z");
     assert_eq!(report.arithmetic().delivered, 1);
 }
+
+/// night.md 3: sealed bytes stay 35 days after SETTLED, and in no other state are they removed.
+#[tokio::test]
+async fn sealed_bytes_leave_the_spool_35_days_after_settlement_and_never_before() {
+    let site = Site::with_cards(&[3001]).await;
+    site.run(DATE).await;
+    let sealed = || site.names_in("spool").iter().filter(|name| name.ends_with(".pgp")).count();
+    assert_eq!(sealed(), 1);
+    // Settled on 2026-11-21 at 03:00:04Z.
+    site.run_now("2026-12-26T03:00:03Z", &[]).await;
+    assert_eq!(sealed(), 1, "a second before");
+    site.run_now("2026-12-26T03:00:04Z", &[]).await;
+    assert_eq!(sealed(), 0, "35 days after");
+    assert_eq!(site.names_in("out").len(), 1, "what the house has is the house's");
+
+    let site = Site::with_cards(&[3001]).await;
+    let taken = "TST_246001_FACTORY_X_20261121T030000Z_000001_1_V2.xml.pgp";
+    std::fs::write(site.path("out").join(taken), b"somebody else's").unwrap();
+    site.run(DATE).await;
+    site.run_now("2027-12-26T03:00:04Z", &[]).await;
+    assert_eq!(site.names_in("spool").iter().filter(|name| name.ends_with(".pgp")).count(), 1, "UNCERTAIN: kept");
+}
