@@ -69,7 +69,7 @@ impl Night {
         match (to_claim, sealer) {
             (true, Err(reason)) => self.stop_agreement(run, &mut share, &stale, reason).await?,
             (true, Ok(_)) if share.blocked || takes_too_few(run, &stale) => {
-                self.wait_behind(run, &mut share, &stale).await?
+                self.wait_behind(run, &mut share, &stale).await?;
             }
             (true, sealer @ Ok(_)) => self.claim_and_finish(run, &mut share, &sealer).await?,
             (false, _) if share.report.files.is_empty() => self.tell_delivered(run, &mut share).await?,
@@ -147,6 +147,7 @@ impl Night {
         sealer: &Usable,
     ) -> Result<(), NightError> {
         let file = self.store.adopt(file, run.epoch).await?;
+        let file = self.catch_up(run, file).await?;
         if file.night == run.night {
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
@@ -235,24 +236,21 @@ impl Night {
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
-        if file.state == FileState::Claimed {
-            let sealer = sealer
-                .as_ref()
-                .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
-            self.issue_pins(run, terms, file, &mut share.report.tally).await?;
-            laps.lap(Stage::Pins);
-            let (sealed_row, sealed) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
-            laps.lap(Stage::Seal);
-            *file = sealed_row;
-            self.deliver(run, terms, file, sealed).await?;
-            laps.lap(Stage::Deliver);
-        } else if file.state != FileState::Published {
-            let sealed = self.spool.load(
-                file.file_id,
-                file.sealed_epoch.unwrap_or(file.epoch),
-                file.sha256.as_deref().unwrap_or_default(),
-                file.size_bytes.unwrap_or_default(),
-            )?;
+        if file.state != FileState::Published {
+            let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
+            let sealed = match before {
+                Some(sealed) => sealed,
+                None => {
+                    let sealer = sealer
+                        .as_ref()
+                        .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
+                    self.issue_pins(run, terms, file, &mut share.report.tally).await?;
+                    laps.lap(Stage::Pins);
+                    let sealed = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
+                    laps.lap(Stage::Seal);
+                    sealed
+                }
+            };
             self.deliver(run, terms, file, sealed).await?;
             laps.lap(Stage::Deliver);
         }

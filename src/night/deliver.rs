@@ -231,7 +231,7 @@ impl Night {
     }
 
     /// UNCERTAIN, and the trouble that says so.
-    async fn doubt(&self, run: &Run<'_>, file: &mut FileRow, why: String) -> Result<Trouble, Trouble> {
+    pub(super) async fn doubt(&self, run: &Run<'_>, file: &mut FileRow, why: String) -> Result<Trouble, Trouble> {
         let change = FileChange::Because(why.clone());
         *file = self.store.advance(file, FileEvent::Doubt, run.epoch, change).await?;
         Ok(Trouble::Uncertain(why))

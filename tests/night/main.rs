@@ -11,7 +11,10 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod delivered;
 mod kept;
+mod reported;
 mod resumed;
 mod selected;
 mod settled;
+mod sftp;

@@ -137,10 +137,14 @@ pub struct Site {
 impl Site {
     /// Lays one out.
     pub fn new() -> Self {
+        Self::made_at("2026-01-01T00:00:00Z")
+    }
+
+    /// Lays one out whose keys were made at an instant.
+    pub fn made_at(made_at: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("night").tempdir().expect("a temporary folder");
         let random = Arc::new(Random::seeded(20_261_121));
-        let installation =
-            lay_out(&folder.path().join("emboss"), &random, at("2026-01-01T00:00:00Z")).expect("laid out");
+        let installation = lay_out(&folder.path().join("emboss"), &random, at(made_at)).expect("laid out");
         let house_keys = vec![fs::read(installation.house_key()).expect("read")];
         Self { folder, installation, random, orders: AtomicU64::new(0), house_keys }
     }
