@@ -88,6 +88,7 @@ pub async fn open_night(
             environment: config.environment,
             clock_skew_max: TimeDelta::seconds(i64::from(config.run.clock_skew_max_s)),
             closing_soon_days: i64::from(config.warnings.closing_soon_days),
+            spool_retention_days: config.run.spool_retention_days,
             pin_wait_days: config.warnings.pin_wait_days.iter().copied().map(i64::from).collect(),
         },
         clock,

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, PinAction, ReasonCode};
-use crate::settlement::{FileEvent, FileState, IllegalTransition};
+use crate::settlement::{FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use rows::{
@@ -392,14 +392,4 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;
-}
-
-impl FileRow {
-    /// The state after `event`, as the table says.
-    ///
-    /// # Errors
-    /// [`StoreError::Illegal`].
-    pub fn after(&self, event: FileEvent) -> Result<FileState, StoreError> {
-        self.state.next(event).map_err(|source| StoreError::Illegal { file_id: self.file_id, source })
-    }
 }
