@@ -114,7 +114,7 @@ pub(super) fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, 
     })
 }
 
-/// The spool is married to its database by a marker: another folder is refused, an empty one too (night.md 3).
+/// The spool is married to its database by a marker: another folder is refused, an empty one too.
 async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
     let folder = Path::new(&config.run.spool);
     let marker = match store.marker("spool").await? {
