@@ -353,3 +353,48 @@ async fn r132_trailer_totals_equal_a_recount_in_both_formats_and_versions() {
         assert!(file.name.ends_with(&format!("_000001_3_V{version}.{format}.pgp")), "{}", file.name);
     }
 }
+
+/// Fault 4: killed while the house is being talked to.
+#[tokio::test]
+async fn fault_4_killed_in_the_middle_of_the_upload() {
+    for (step, state) in [
+        (Step::Connect, "SEALED"),
+        (Step::Create, "SENDING"),
+        (Step::Write, "SENDING"),
+        (Step::Close, "SENDING"),
+        (Step::Rename, "RENAMING"),
+    ] {
+        let site = Site::with_cards(&[3001, 3002]).await;
+        let mut night = site.open_for(DATE).await;
+        Rigged::into(&mut night, Trick::Die(step), None, &site.path("out"));
+        let error = site.run_fails(&night, DATE).await;
+        drop(night);
+        assert_eq!((error.exit_code(), site.states().await), (3, vec![state.to_owned()]), "{step}");
+        let sealed = site.files().await[0].sha256.clone();
+        let report = site.run(DATE).await;
+        assert_eq!((report.exit_code(), report.arithmetic().delivered), (0, 2), "{step}: {report}");
+        assert_eq!(site.names_in("out"), [NAME], "{step}: the older temporary file is unlinked");
+        assert_eq!(Some(sha256(&site.delivered()[0].sealed)), sealed, "{step}");
+        assert_eq!(site.events("plastic.moved").await.len(), 2, "{step}");
+    }
+}
+
+/// Several files of one night: they go in order, and none passes one that is stuck.
+#[tokio::test]
+async fn r136_r131_the_files_of_one_night_keep_their_order() {
+    let site = Site::with_cards(&[3001, 3002, 3003, 3004, 3005]).await;
+    site.edit("include_phone = true", "include_phone = true\nmax_records_per_file = 2");
+    let (report, calls) = tricked(&site, Trick::RefuseFile(2)).await;
+    assert_eq!(site.states().await, ["SETTLED", "SENDING", "CLAIMED"]);
+    assert_eq!((count(&calls, "create"), report.exit_code()), (2, 1), "the third was not even begun");
+    let sum = report.arithmetic();
+    assert_eq!((sum.selected, sum.delivered, sum.adds_up()), (5, 2, true), "{report}");
+    assert_eq!(report.to_json()["undelivered"], json!({"byState": {"CLAIMED": 1, "SENDING": 2}}));
+
+    let report = site.run(DATE).await;
+    let sum = report.arithmetic();
+    assert_eq!((report.exit_code(), sum.selected, sum.delivered), (0, 3, 3), "{report}");
+    let files: Vec<_> = site.delivered().iter().map(|file| (file.header.sequence_number, file.cards())).collect();
+    assert_eq!(files, [(1, vec![3001, 3002]), (2, vec![3003, 3004]), (3, vec![3005])]);
+    assert_eq!(only(&site.run(DATE).await).outcome, Outcome::AlreadyDelivered);
+}
