@@ -11,7 +11,9 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod composed;
 mod delivered;
+mod random;
 mod reported;
 mod resumed;
 mod selected;
