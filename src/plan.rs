@@ -73,22 +73,31 @@ impl Plan {
         total
     }
 
-    /// The `--json` object of `plan` (contracts.md): that of `run` without ids, and the findings.
+    /// The `--json` object of `plan` (contracts.md): that of `run` without ids and times, and the findings.
+    /// `delivered` is what would be.
     pub fn to_json(&self) -> Value {
         let total = self.total();
+        let sum = total.producing() + total.holding() + total.excluding() + total.closing();
+        let alerts = self.findings.iter().filter(|finding| finding.alert);
         json!({
             "command": "plan",
+            "kind": "NIGHT",
             "businessDate": self.business_date.to_string(),
             "cutOff": rfc3339(self.cut_off),
             "crypto": self.crypto,
             "selected": total.selected,
             "produce": { "total": total.producing(), "byProductionEvent": total.produced },
+            "delivered": total.producing(),
+            "undelivered": { "byState": {} },
             "held": { "total": total.holding(), "byReason": total.held },
             "excluded": { "total": total.excluding(), "byReason": total.excluded },
             "closed": total.closing(),
             "warnings": total.warnings,
+            "addsUp": total.selected == sum,
             "agreements": self.agreements.iter().map(PlannedAgreement::to_json).collect::<Vec<_>>(),
             "findings": self.findings.iter().map(finding_json).collect::<Vec<_>>(),
+            "alerts": alerts.map(|finding| json!({ "code": finding.code, "text": FindingLine(finding).to_string() }))
+                .collect::<Vec<_>>(),
             "exitCode": 0,
         })
     }
@@ -105,6 +114,7 @@ impl PlannedAgreement {
             "produce": self.tally.producing(),
             "held": self.tally.holding(),
             "excluded": self.tally.excluding(),
+            "files": [],
         })
     }
 }

@@ -342,3 +342,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 fn rfc3339(instant: DateTime<Utc>) -> String {
     instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use canaries::{Canary, files};
+use canaries::{Canary, Haystack, files};
 use support::gpg::Gpg;
 use tree::Document;
 
@@ -169,7 +169,7 @@ fn people() -> Vec<Canary> {
 fn search(canaries: &[Canary], paths: &[PathBuf]) -> Vec<String> {
     let mut found = Vec::new();
     for path in paths {
-        let content = fs::read(path).expect("a file");
+        let content = Haystack::new(&fs::read(path).expect("a file"));
         for canary in canaries {
             for form in canary.found_in(&content) {
                 found.push(format!("{}: {} as {form}", path.display(), canary.what));
@@ -177,6 +177,12 @@ fn search(canaries: &[Canary], paths: &[PathBuf]) -> Vec<String> {
         }
     }
     found
+}
+
+/// Every file that the program made, and what it said.
+fn left_behind(bench: &Bench) -> Vec<PathBuf> {
+    let ours = ["keys", "orders.jsonl", "emboss.toml", "snapshots"].map(|name| bench.path(name));
+    files(bench.folder.path(), &|path| ours.iter().any(|own| own == path))
 }
 
 fn open(sealed: &[u8]) -> String {
@@ -225,8 +231,7 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     bench.emboss(&["import", "plain.xml"], 1);
     fs::remove_file(bench.path("plain.xml")).expect("removed");
 
-    let ours = ["keys", "orders.jsonl", "emboss.toml"].map(|name| bench.path(name));
-    let left = files(bench.folder.path(), &|path| ours.iter().any(|own| own == path));
+    let left = left_behind(&bench);
     assert!(left.iter().any(|path| path.ends_with("emboss.db")), "the database was searched");
     assert!(left.iter().any(|path| path.starts_with(bench.path("spool"))), "the spool was searched");
     assert_eq!(search(&secrets, &left), Vec::<String>::new());
@@ -241,8 +246,49 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     // The search itself works: on a TEST file a person may ask for everything, and then it is there.
     let shown = bench.emboss(&["--json", "inspect", &name, "--key", "keys/factory-x.key", "--unmask"], 0).stdout;
     for pan in &PANS[..2] {
-        assert!(!Canary::text("a PAN", pan).found_in(&shown).is_empty(), "--unmask shows the PAN");
+        assert!(!Canary::text("a PAN", pan).found_in(&Haystack::new(&shown)).is_empty(), "--unmask shows the PAN");
     }
+}
+
+#[test]
+fn r138_a_killed_run_leaves_no_secret_behind() {
+    let mut bench = Bench::new();
+    bench.emboss(&["import", "orders.jsonl"], 1);
+    player::make_folder(&bench.path("snapshots"));
+    let mut killed = 0;
+    for delay_ms in [10, 20, 40, 80, 160] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_emboss"))
+            .args(["--json", "run", "--now"])
+            .current_dir(bench.folder.path())
+            .stdout(fs::File::create(bench.path("told").join(format!("killed-{delay_ms}.stdout"))).expect("kept"))
+            .stderr(fs::File::create(bench.path("told").join(format!("killed-{delay_ms}.stderr"))).expect("kept"))
+            .spawn()
+            .expect("emboss starts");
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        run.kill().expect("killed");
+        killed += u32::from(!run.wait().expect("it ends").success());
+        let to = bench.path("snapshots").join(delay_ms.to_string());
+        player::make_folder(&to);
+        for (number, file) in left_behind(&bench).iter().enumerate() {
+            let name = file.file_name().expect("a name").to_string_lossy();
+            fs::copy(file, to.join(format!("{number}-{name}"))).expect("a copy");
+        }
+    }
+    assert!(killed > 0, "at least one run was still at work when it was killed");
+    bench.emboss(&["--json", "run", "--now"], 0);
+
+    let documents: Vec<Document> = bench
+        .delivered()
+        .iter()
+        .map(|path| Document::read(&open(&fs::read(path).expect("a file")), &path.to_string_lossy()))
+        .collect();
+    let cards: usize = documents.iter().map(|document| document.cards.len()).sum();
+    assert_eq!(cards, 2, "both cards went, each once");
+    let secrets: Vec<Canary> = secrets().into_iter().chain(documents.iter().flat_map(secrets_of)).collect();
+    let snapshots = files(&bench.path("snapshots"), &|_| false);
+    assert!(snapshots.iter().any(|path| path.to_string_lossy().ends_with("emboss.db")), "the database was kept");
+    assert_eq!(search(&secrets, &snapshots), Vec::<String>::new());
+    assert_eq!(search(&secrets, &left_behind(&bench)), Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -268,10 +314,10 @@ fn the_search_finds_every_form_wherever_it_begins() {
     for canary in &canaries {
         for (name, form) in canary.forms() {
             let content = [b"before".as_slice(), form, b"after"].concat();
-            assert!(canary.found_in(&content).contains(name), "{name}");
+            assert!(canary.found_in(&Haystack::new(&content)).contains(name), "{name}");
         }
-        assert!(canary.found_in(b"nothing of it 40000012345678 99").is_empty());
+        assert!(canary.found_in(&Haystack::new(b"nothing of it 40000012345678 99")).is_empty());
     }
     // As `printf 'xx4000001234567899yy' | base64` writes it.
-    assert_eq!(canaries[0].found_in(b"eHg0MDAwMDAxMjM0NTY3ODk5eXk="), ["base64"]);
+    assert_eq!(canaries[0].found_in(&Haystack::new(b"eHg0MDAwMDAxMjM0NTY3ODk5eXk=")), ["base64"]);
 }

@@ -1,8 +1,8 @@
 //! The scenarios of `fixtures/`, played through the library and held against three things: the golden files byte for
 //! byte, what the rules say (written by hand in `scenario.toml`), and a recount that knows nothing of the library.
 //!
-//! `make golden` sets UPDATE_GOLDEN=1 and rewrites `expected/`; nothing else ever writes there. The hand-written
-//! expectations are checked in that case too: rewriting cannot hide a broken rule.
+//! `make golden` sets UPDATE_GOLDEN=1 and rewrites `expected/`; nothing else ever writes there. Where a hand-written
+//! expectation or the recount disagrees, nothing is written: rewriting cannot hide a broken rule.
 
 #![allow(clippy::expect_used, reason = "whatever the harness cannot do fails the test")]
 #![allow(unreachable_pub, reason = "the harness's parts are modules of this test")]

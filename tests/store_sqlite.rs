@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqliteStore, StoreError};
+use emboss::store::{SqliteStore, Store, StoreError};
 use store_contract::seed::at;
 use tempfile::TempDir;
 
@@ -102,6 +102,7 @@ contract! {
         r67_pin_orders_and_reproductions_move_nothing,
         r69_a_plastic_that_is_not_inactive_is_told_and_the_others_move,
         r70_one_event_per_plastic_with_its_record,
+        r37_a_night_never_changes_the_pin_status,
         r28_a_letter_with_the_card_supersedes_the_waiting_pin_order,
         r28_without_a_letter_the_pin_order_goes_on_waiting,
         r125_cards_closed_after_the_claim_are_counted,
@@ -123,6 +124,29 @@ async fn the_file_is_its_owners_only() {
         let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+}
+
+#[tokio::test]
+async fn r133_the_lock_is_for_one_and_names_its_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(&folder, true).await.unwrap();
+    let second = open(&folder, false).await.unwrap();
+    let held = first.lock("process 17 on alpha").await.unwrap();
+    match second.lock("process 18 on beta").await {
+        Err(StoreError::Locked { holder }) => assert_eq!(holder, "process 17 on alpha"),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    drop(second.lock("process 18 on beta").await.unwrap());
+}
+
+#[tokio::test]
+async fn r133_what_a_crash_leaves_locks_nobody_out_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, true).await.unwrap();
+    // A crash takes the lock along and leaves the holder's name, here one that claims to be from the future.
+    std::fs::write(folder.path().join("night.db.lock"), "process 17 on alpha since 2099-12-31T00:00:00Z").unwrap();
+    drop(store.lock("process 18 on alpha").await.unwrap());
 }
 
 #[tokio::test]

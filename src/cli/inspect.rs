@@ -56,22 +56,56 @@ enum Source {
 struct Inspected {
     read: Result<(Header, Trailer, Vec<Finding>), String>,
     signature: Option<Verdict>,
-    refused: bool,
 }
 
+/// Takes each record as it passes.
+type Visit<'a> = dyn FnMut(&Header, Record) + 'a;
+
 pub(super) async fn inspect(arguments: &InspectArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let source = source(arguments, home)?;
-    let mut shown = Shown { output: *output, unmask: arguments.unmask, known: arguments.by.is_some(), count: 0 };
-    let inspected = read(source, &mut shown, SystemClock.now())?;
-    if inspected.refused {
-        return Err(Failure::configuration(
-            "this is a LIVE file with cardholders' data: say --by and --reason, and leave --unmask out",
-        ));
-    }
-    if let (Ok((header, ..)), Some(by), Some(reason)) = (&inspected.read, &arguments.by, &arguments.reason) {
-        write_down(home, output, header, by, reason).await?;
+    let now = SystemClock.now();
+    let known = write_down(arguments, home, output, now).await?;
+    let mut shown = Shown { output: *output, unmask: arguments.unmask, count: 0 };
+    let mut refused = false;
+    let mut show = |header: &Header, record: Record| {
+        if header.environment == Environment::Live && (!known || arguments.unmask) {
+            refused = true;
+        } else {
+            shown.record(header, &record);
+        }
+    };
+    let inspected = read(arguments, home, &mut show, now)?;
+    if refused {
+        return Err(refusal(&arguments.file));
     }
     Ok(tell(&inspected, &mut shown, &arguments.file))
+}
+
+fn refusal(path: &Path) -> Failure {
+    Failure::configuration(format!(
+        "{} is a LIVE file with cardholders' data: say --by and --reason, and leave --unmask out",
+        path.display()
+    ))
+}
+
+/// Leaves a trace of who opens the file and why, before anything of it is shown; whether somebody was named. For that
+/// the file is read twice: whose it is stands inside.
+async fn write_down(
+    arguments: &InspectArguments,
+    home: &Home<'_>,
+    output: &Output,
+    at: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let (Some(by), Some(reason)) = (&arguments.by, &arguments.reason) else { return Ok(false) };
+    let mut seen = None;
+    let inspected = read(arguments, home, &mut |header, _| seen = Some(header.clone()), at)?;
+    let Some(header) = seen.or(inspected.read.ok().map(|(header, ..)| header)) else { return Ok(true) };
+    if header.environment == Environment::Live && arguments.unmask {
+        return Err(refusal(&arguments.file));
+    }
+    let opened = home.open(output, false).await?;
+    let data = json!({ "fileId": header.file_id, "fileName": header.file_name, "by": by, "reason": reason });
+    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data).await?;
+    Ok(true)
 }
 
 fn source(arguments: &InspectArguments, home: &Home<'_>) -> Result<Source, Failure> {
@@ -116,21 +150,19 @@ fn signer(arguments: &InspectArguments, home: &Home<'_>) -> Result<Vec<u8>, Fail
     })
 }
 
-fn read(source: Source, shown: &mut Shown, at: DateTime<Utc>) -> Result<Inspected, Failure> {
-    let mut refused = false;
-    let mut visit = |header: &Header, record: Record| {
-        if header.environment == Environment::Live && (!shown.known || shown.unmask) {
-            refused = true;
-        } else {
-            shown.record(header, &record);
-        }
-    };
-    let (read, signature) = match source {
-        Source::Plain(mut reader) => (read_document(&mut reader, &mut visit), None),
+fn read(
+    arguments: &InspectArguments,
+    home: &Home<'_>,
+    visit: &mut Visit<'_>,
+    at: DateTime<Utc>,
+) -> Result<Inspected, Failure> {
+    let (read, signature) = match source(arguments, home)? {
+        Source::Plain(mut reader) => (read_document(&mut reader, visit), None),
         Source::Sealed { file, key, signer } => {
-            let opened = seal::open(file, &key, &signer, at).map_err(|error| Failure::configuration(chain(&error)))?;
+            let opened = seal::open(file, &key, &signer, at)
+                .map_err(|error| Failure::configuration(format!("{}: {}", arguments.file.display(), chain(&error))))?;
             let mut reader = BufReader::with_capacity(1 << 16, opened);
-            let read = read_document(&mut reader, &mut visit);
+            let read = read_document(&mut reader, visit);
             // The verdict is known only behind the last byte, which a broken document may not have reached.
             let drained = io::copy(&mut reader, &mut io::sink());
             let verdict = match drained {
@@ -140,13 +172,10 @@ fn read(source: Source, shown: &mut Shown, at: DateTime<Utc>) -> Result<Inspecte
             (read, Some(verdict))
         }
     };
-    Ok(Inspected { read, signature, refused })
+    Ok(Inspected { read, signature })
 }
 
-fn read_document<R: BufRead>(
-    reader: &mut R,
-    visit: &mut dyn FnMut(&Header, Record),
-) -> Result<(Header, Trailer, Vec<Finding>), String> {
+fn read_document<R: BufRead>(reader: &mut R, visit: &mut Visit<'_>) -> Result<(Header, Trailer, Vec<Finding>), String> {
     let first = reader.fill_buf().map_err(|error| error.to_string())?.first().copied();
     let format = if first == Some(b'{') { FileFormat::Json } else { FileFormat::Xml };
     document::read(reader.by_ref(), format, visit).map_err(|error| chain(&error))
@@ -156,7 +185,6 @@ fn read_document<R: BufRead>(
 struct Shown {
     output: Output,
     unmask: bool,
-    known: bool,
     count: u64,
 }
 
@@ -245,12 +273,4 @@ fn signature(verdict: Option<&Verdict>) -> (bool, String) {
         Some(Verdict::Bad(why)) => (false, format!("NOT good: {why}")),
         Some(Verdict::Unread) => (false, "NOT good: the end of the file was not reached".to_owned()),
     }
-}
-
-/// Opening a LIVE file leaves a trace.
-async fn write_down(home: &Home<'_>, output: &Output, header: &Header, by: &str, reason: &str) -> Result<(), Failure> {
-    let opened = home.open(output, false).await?;
-    let data = json!({ "fileId": header.file_id, "fileName": header.file_name, "by": by, "reason": reason });
-    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data).await?;
-    Ok(())
 }

@@ -54,6 +54,11 @@ impl Night {
         let state = known.map_or(NightState::Pending, |night| night.state);
         let to_claim = matches!(state, NightState::Pending | NightState::Stopped);
         let sealer = self.prepare(terms).await;
+        let (doubtful, left_over): (Vec<FileRow>, Vec<FileRow>) =
+            left_over.into_iter().partition(|file| file.state == FileState::Uncertain);
+        for file in doubtful {
+            self.tell_doubtful(run, &mut share, &file).await?;
+        }
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
         // stolen or set to W since (night.md 2).
         let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
@@ -63,7 +68,9 @@ impl Night {
         }
         match (to_claim, sealer) {
             (true, Err(reason)) => self.stop_agreement(run, &mut share, &stale, reason).await?,
-            (true, Ok(_)) if share.blocked => self.wait_behind(run, &mut share, &stale).await?,
+            (true, Ok(_)) if share.blocked || takes_too_few(run, &stale) => {
+                self.wait_behind(run, &mut share, &stale).await?
+            }
             (true, sealer @ Ok(_)) => self.claim_and_finish(run, &mut share, &sealer).await?,
             (false, _) if share.report.files.is_empty() => self.tell_delivered(run, &mut share).await?,
             (false, _) => {}
@@ -111,6 +118,10 @@ impl Night {
             self.put_file(run, share, file, BTreeMap::new()).await?;
         }
         let code = ReasonCode::WaitingForEarlierFile;
+        if share.report.outcome == Outcome::NothingDue {
+            share.report.outcome = Outcome::Unfinished;
+            share.report.reason = Some(format!("{code}: a file with more than these cards is claimed; run the night"));
+        }
         self.hold_all(&due(run, share.terms), code, &mut share.report.tally).await
     }
 
@@ -224,21 +235,21 @@ impl Night {
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
-        let mut sealed = None;
-        if !matches!(file.state, FileState::Claimed | FileState::Published) {
-            sealed = self.sealed_before(run, file).await?;
-        }
-        if file.state == FileState::Claimed {
-            let sealer = sealer
-                .as_ref()
-                .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
-            self.issue_pins(run, terms, file, &mut share.report.tally).await?;
-            laps.lap(Stage::Pins);
-            let (sealed_row, bytes) = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
-            laps.lap(Stage::Seal);
-            (*file, sealed) = (sealed_row, Some(bytes));
-        }
-        if let Some(sealed) = sealed {
+        if file.state != FileState::Published {
+            let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
+            let sealed = match before {
+                Some(sealed) => sealed,
+                None => {
+                    let sealer = sealer
+                        .as_ref()
+                        .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
+                    self.issue_pins(run, terms, file, &mut share.report.tally).await?;
+                    laps.lap(Stage::Pins);
+                    let sealed = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
+                    laps.lap(Stage::Seal);
+                    sealed
+                }
+            };
             self.deliver(run, terms, file, sealed).await?;
             laps.lap(Stage::Deliver);
         }
@@ -250,16 +261,21 @@ impl Night {
         Ok(())
     }
 
+    /// A file only a person can decide: told by every run until then, touched by none (night.md 2).
+    async fn tell_doubtful(&self, run: &mut Run<'_>, share: &mut Share<'_>, file: &FileRow) -> Result<(), NightError> {
+        if file.night == run.night {
+            share.report.outcome = Outcome::Unfinished;
+            share.report.reason.clone_from(&file.trouble);
+            share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
+        }
+        self.put_file(run, share, file, BTreeMap::new()).await
+    }
+
     /// The date was done before: names and digests again, nothing counted.
     async fn tell_delivered(&self, run: &mut Run<'_>, share: &mut Share<'_>) -> Result<(), NightError> {
         share.report.outcome = Outcome::AlreadyDelivered;
         for file in self.store.files(&run.night).await? {
             if super::belongs(&file, share.terms) {
-                if file.state != FileState::Settled {
-                    share.report.outcome = Outcome::Unfinished;
-                    share.report.reason.clone_from(&file.trouble);
-                    share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
-                }
                 self.put_file(run, share, &file, BTreeMap::new()).await?;
             }
         }
@@ -282,6 +298,11 @@ impl Night {
         }
         Ok(())
     }
+}
+
+/// Whether this run was asked for too few cards to claim again what an earlier night claimed.
+fn takes_too_few(run: &Run<'_>, stale: &[FileRow]) -> bool {
+    !run.order.cards.is_empty() && !stale.is_empty()
 }
 
 fn due(run: &Run<'_>, terms: &Terms) -> Due {

@@ -53,18 +53,20 @@ impl Night {
         &self,
         run: &mut Run<'_>,
         terms: &Terms,
-        file: &FileRow,
+        file: &mut FileRow,
         sealer: &Arc<Sealer>,
         tally: &mut Tally,
-    ) -> Result<(FileRow, SealedFile), Trouble> {
+    ) -> Result<SealedFile, Trouble> {
+        // Sealed bytes that no SEALED row knows are an earlier try's orphan.
+        self.spool.discard(file.file_id)?;
         loop {
             self.may_go_on()?;
             let header = self.header(terms, file).await?;
             match self.compose(run, terms, file, &header, sealer).await? {
                 Composed::Whole(sealed, trailer) => {
                     self.observer.finished(&terms.subject(), Stage::Seal);
-                    let file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
-                    return Ok((file, sealed));
+                    *file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
+                    return Ok(sealed);
                 }
                 Composed::Without(record_uid, event, code, why) => {
                     self.store.release(file.file_id, run.epoch, record_uid, code).await?;

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
@@ -121,8 +121,9 @@ impl RunOrder {
         }
     }
 
-    /// Everything marked until `now`, on demand.
+    /// Everything marked until `now`, on demand; to the microsecond, as marks are kept.
     pub fn on_demand(command: &'static str, now: DateTime<Utc>, holder: &str) -> Self {
+        let now = now.trunc_subsecs(6);
         Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
     }
 

@@ -72,6 +72,12 @@ impl Night {
         if let Err(reason) = self.usable_sealer(terms) {
             agreement.expectation = Expectation::Stopped;
             agreement.reason = Some(format!("{}: {}", reason.code, reason.detail));
+            // As the run counts it: what a stopped agreement would take is held with its reason.
+            let selected = agreement.tally.selected;
+            agreement.tally = Tally { selected, ..Tally::default() };
+            if selected > 0 {
+                agreement.tally.held.insert(reason.code.as_str(), selected);
+            }
         }
         Ok((agreement, judge.findings))
     }

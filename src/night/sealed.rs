@@ -5,7 +5,7 @@
 
 use super::error::Trouble;
 use super::{Night, Run};
-use crate::settlement::{FileEvent, FileState};
+use crate::settlement::FileEvent;
 use crate::spool::{SealedFile, SpoolError};
 use crate::store::{FileChange, FileRow, StoreError};
 
@@ -27,7 +27,7 @@ impl Night {
 
     /// SPOOL_LOST: back to CLAIMED before any rename. After one, nobody can tell what the house has.
     async fn lose_spool(&self, run: &Run<'_>, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
-        if file.state == FileState::Renaming {
+        if file.rename_attempt > 0 {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }
         match self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await {
@@ -36,9 +36,7 @@ impl Night {
                 *file = claimed;
                 Ok(())
             }
-            Err(StoreError::Illegal { .. }) if file.state == FileState::Ready => {
-                Err(self.doubt(run, file, lost.to_string()).await?)
-            }
+            // An earlier upload got as far as a rename: a person's matter, and this agreement's only.
             Err(StoreError::Illegal { .. }) => Err(lost.into()),
             Err(error) => Err(error.into()),
         }

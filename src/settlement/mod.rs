@@ -86,14 +86,14 @@ impl FileState {
         use FileState as S;
         Ok(match (self, event) {
             (S::Claimed, E::Seal) => S::Sealed,
-            (S::Sealed, E::LoseSpool) | (S::Sending | S::Ready, E::LoseSpool) => S::Claimed,
+            (S::Sealed | S::Sending | S::Ready, E::LoseSpool) => S::Claimed,
             (S::Claimed | S::Sealed | S::Sending | S::Ready, E::Abandon) => S::Claimed,
             (S::Sealed | S::Sending | S::Ready | S::Renaming, E::Send) => S::Sending,
             (S::Sending, E::Complete) => S::Ready,
             (S::Ready | S::Renaming, E::Rename) => S::Renaming,
             (S::Renaming, E::Refuse) => S::Ready,
             (S::Renaming, E::Publish) => S::Published,
-            (S::Ready | S::Renaming, E::Doubt) => S::Uncertain,
+            (S::Sealed | S::Sending | S::Ready | S::Renaming, E::Doubt) => S::Uncertain,
             (S::Published, E::Settle) => S::Settled,
             (S::Uncertain, E::ResolveDelivered) => S::Published,
             (S::Uncertain, E::ResolveNotDelivered) => S::Sending,
@@ -106,3 +106,6 @@ impl FileState {
         !matches!(self, Self::Settled | Self::Uncertain)
     }
 }
+
+#[cfg(test)]
+mod tests;

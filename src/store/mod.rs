@@ -83,8 +83,12 @@ pub enum StoreError {
         reason: String,
     },
     /// The database was made by another version of the program.
-    #[error("the database has schema version {found}, this program needs {needed}")]
+    #[error(
+        "the database {database} has schema version {found}, this program needs {needed}: use the program that made it, or correct database.url"
+    )]
     Schema {
+        /// The database, without its password.
+        database: String,
         /// What it has.
         found: String,
         /// What is needed.
@@ -287,7 +291,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes the run's row and gives it the next epoch.
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError>;
 
-    /// Writes the run's end, its exit code and its report (JSON).
+    /// Writes the run's end, its exit code and its report (JSON), and the event that tells of it (R143).
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError>;
 
     /// The runs, newest first.
@@ -320,7 +324,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError>;
 
-    /// Files a run still has to finish, by agreement and sequence number.
+    /// Files that are not settled, by agreement and sequence number: those a run has to finish, and the UNCERTAIN ones,
+    /// which it may only tell of.
     async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError>;
 
     /// One file.

@@ -162,6 +162,10 @@ pub struct FileRow {
     pub trouble: Option<String>,
     /// When it was published.
     pub published_at: Option<DateTime<Utc>>,
+    /// When its plastics were moved.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Whether any attempt of any delivery came to a rename: then it is never sealed again.
+    pub rename_attempted: bool,
 }
 
 /// Counts of a file's live items.

@@ -207,6 +207,30 @@ async fn r125_lost_sealed_bytes_are_sealed_again_before_a_rename_and_uncertain_a
     }
 }
 
+/// Lost while it was uploaded a second time, after a rename that is known to have failed: the house may have seen the
+/// first bytes, so they are not replaced by others; the other agreements go on.
+#[tokio::test]
+async fn r125_r11_bytes_lost_after_an_earlier_rename_stop_their_agreement_only() {
+    let mut site = Site::with_cards(&[3001]).await;
+    site.add_house("FACTORY_Y");
+    site.add_agreement(ISSUER, "FACTORY_Y");
+    let to_y = json!({"body": {"embossing": {"manufacturer": "FACTORY_Y"}}});
+    site.take(ORDERED, &[with(card(3002, 1001), to_y)]).await;
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "send", When::After);
+    site.run_fails(&night, DATE).await;
+    drop(night);
+    site.sql("UPDATE file SET rename_attempted = 1").await;
+    for name in site.names_in("spool").iter().filter(|name| name.ends_with(".pgp")) {
+        std::fs::remove_file(site.path("spool").join(name)).unwrap();
+    }
+    let report = site.run(DATE).await;
+    assert_eq!((report.exit_code(), report.arithmetic().adds_up()), (1, true), "{report}");
+    assert_eq!(of(&report, ISSUER, "FACTORY_X").outcome, Outcome::Unfinished);
+    assert_eq!(of(&report, ISSUER, "FACTORY_Y").outcome, Outcome::Delivered);
+    assert!(site.names_in("out").is_empty());
+}
+
 /// Changed bytes in the spool are never sent.
 #[tokio::test]
 async fn r125_changed_sealed_bytes_are_not_sent() {

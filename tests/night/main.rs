@@ -13,6 +13,7 @@ mod tripwire;
 
 mod composed;
 mod delivered;
+mod kept;
 mod random;
 mod reported;
 mod resumed;

@@ -290,24 +290,6 @@ async fn r140_r136_an_on_demand_file_that_was_refused_goes_before_the_nights() {
     assert_eq!(files, [(1, vec![3002]), (2, vec![3001])]);
 }
 
-/// A night died after its claim; an on-demand run for one other card claims the night's file again, whole.
-#[tokio::test]
-async fn r140_r125_an_order_for_one_card_does_not_put_off_the_cards_of_a_file_claimed_again() {
-    let site = Site::with_cards(&[3001, 3002]).await;
-    let mut night = site.open_for(DATE).await;
-    night.store = Tripwire::at(night.store, "claim", When::After);
-    site.run_fails(&night, DATE).await;
-    drop(night);
-    let late = "2026-11-21T08:00:00Z";
-    site.take(late, &[card(3003, 1001), card(3004, 1001)]).await;
-    let report = site.run_now("2026-11-21T09:00:00Z", &[3003]).await;
-    assert_eq!((report.exit_code(), report.arithmetic().selected), (0, 3), "{report}");
-    assert_eq!(site.delivered()[0].cards(), [3001, 3002, 3003]);
-    assert_eq!(site.status(3004).await, "INACTIVE", "which nobody asked for");
-    let report = site.run(DATE).await;
-    assert_eq!((report.exit_code(), site.names_in("out").len()), (0, 1), "nothing is left of that date: {report}");
-}
-
 /// contracts.md: filters limit what is claimed, and what is resumed.
 #[tokio::test]
 async fn r140_filters_limit_what_is_claimed_and_what_is_resumed() {

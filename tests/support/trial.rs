@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use emboss::card::Pan;
@@ -316,7 +317,9 @@ pub fn text_of(lines: &[Value]) -> String {
 
 /// Two days ago: due in the last night whatever the hour.
 pub fn two_days_ago() -> DateTime<Utc> {
-    Utc::now() - TimeDelta::days(2)
+    // One instant per test program, so that the same order is the same twice.
+    static INSTANT: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now() - TimeDelta::days(2));
+    *INSTANT
 }
 
 /// An order of two days ago.

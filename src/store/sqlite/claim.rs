@@ -15,7 +15,7 @@ use crate::document::FileType;
 use crate::selection::Dossier;
 use crate::settlement::FileState;
 use crate::store::{
-    AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, Due, FileRow, NewFile, NewItem, NightState,
+    AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
     StoreError,
 };
 
@@ -30,8 +30,7 @@ pub(super) async fn claim(
 ) -> Result<Claimed, StoreError> {
     let mut transaction = store.begin().await?;
     let data_as_of = store.clock.now().trunc_subsecs(0);
-    let due = order.due.clone();
-    let mut claim = Claim { order, due, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0 };
+    let mut claim = Claim { order, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0 };
     if claim.is_done().await? {
         return Ok(Claimed { data_as_of, files: Vec::new(), stopped: None });
     }
@@ -67,8 +66,6 @@ fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
 /// A claim under way.
 struct Claim<'a> {
     order: &'a ClaimOrder,
-    /// What is judged: what the order asks for, and the cards of the files that are claimed again.
-    due: Due,
     data_as_of: DateTime<Utc>,
     connection: &'a mut SqliteConnection,
     /// The files it fills, by sequence number; items go to the first and are shared out at the end.
@@ -91,10 +88,6 @@ impl Claim<'_> {
         let call = files::CLAIMED_BEFORE.call().bind(self.order.due.institution.as_str());
         let call = call.bind(self.order.manufacturer.as_str()).bind(self.order.due.cut_off.timestamp_micros());
         for file in files::list(call, self.connection).await? {
-            if !self.due.cards.is_empty() {
-                // An order for a few cards must not send the others of a file that is filled anew into the next night.
-                self.due.cards.extend(items::cards(self.connection, file.file_id).await?);
-            }
             items::release_all(self.connection, file.file_id, "claimed again").await?;
             let call = sql::CLAIM_AGAIN.call().bind(file.file_id.to_string()).bind(file.epoch);
             if self.stamp(call).run(&mut *self.connection).await? != 1 {
@@ -118,7 +111,7 @@ impl Claim<'_> {
     async fn freeze(&mut self, decide: &mut dyn Decide) -> Result<(), StoreError> {
         let mut after: Option<CardId> = None;
         loop {
-            let call = dossiers::page(&self.due, after, CARDS_PER_PAGE)?;
+            let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
             let rows = call.rows(&mut *self.connection).await?;
             let (mut frozen, mut closed) = (Vec::new(), Vec::new());
             for row in &rows {

@@ -6,7 +6,7 @@ use sqlx::{Pool, Sqlite, SqliteConnection};
 use super::columns::{Columns, plastic_json};
 use super::statement::statement;
 use super::{SqliteStore, events, files, guarded};
-use crate::card::{CardId, FileId, RecordUid};
+use crate::card::{FileId, RecordUid};
 use crate::selection::{PinAction, ReasonCode};
 use crate::store::{ItemCounts, ItemPin, PinnedItem, StoreError};
 
@@ -33,7 +33,6 @@ statement!(
     ITEM_COUNTS = "SELECT COUNT(*), COALESCE(SUM(pin_action <> 'NONE'), 0) FROM file_item
     WHERE file_id = $1 AND live = 1"
 );
-statement!(CARDS = "SELECT DISTINCT card_id FROM file_item WHERE file_id = $1 AND live = 1");
 statement!(OUR_CLAIMED_FILE = "SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2");
 statement!(
     RELEASE_ITEM = "UPDATE file_item SET live = 0, reason = $3 WHERE file_id = $1 AND record_uid = $2 AND live = 1"
@@ -147,12 +146,6 @@ pub(super) async fn release(
     data["reason"] = serde_json::json!(code);
     events::write(&mut transaction, store.clock.now(), "item.released", Some(&file.institution), &data).await?;
     super::commit(transaction).await
-}
-
-/// The cards of a file's live items.
-pub(super) async fn cards(connection: &mut SqliteConnection, file_id: FileId) -> Result<Vec<CardId>, StoreError> {
-    let rows = CARDS.call().bind(file_id.to_string()).rows(connection).await?;
-    rows.iter().map(|row| Columns::of("file_item", row).card_id()).collect()
 }
 
 /// Takes every item out of a file: their requests are OPEN again.

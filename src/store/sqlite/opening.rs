@@ -102,7 +102,7 @@ async fn prepare(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Result<
     if count(&mut transaction, TABLES.sql).await.map_err(refuse)? == 0 {
         make_tables(&mut transaction, random).await?;
     }
-    check_schema(&mut transaction).await?;
+    check_schema(path, &mut transaction).await?;
     transaction.commit().await.map_err(refuse)?;
     let mut connection = writer.acquire().await.map_err(refuse)?;
     read_back(path, &mut connection).await
@@ -115,14 +115,15 @@ async fn make_tables(transaction: &mut Transaction<'static, Sqlite>, random: &Ra
     Ok(())
 }
 
-async fn check_schema(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+async fn check_schema(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let ours = count(connection, HAS_META.sql).await.map_err(|error| HAS_META.failed(error))?;
+    let refuse = |found| StoreError::Schema { database: name(path), found, needed: SCHEMA_VERSION };
     if ours == 0 {
-        return Err(StoreError::Schema { found: "of another program".to_owned(), needed: SCHEMA_VERSION });
+        return Err(refuse("of another program".to_owned()));
     }
     let found = count(connection, SCHEMA_FOUND.sql).await.map_err(|error| SCHEMA_FOUND.failed(error))?;
     if found != SCHEMA_VERSION {
-        return Err(StoreError::Schema { found: found.to_string(), needed: SCHEMA_VERSION });
+        return Err(refuse(found.to_string()));
     }
     Ok(())
 }
@@ -147,7 +148,11 @@ async fn count(connection: &mut SqliteConnection, sql: &'static str) -> Result<i
 }
 
 fn unavailable(path: &Path, reason: &str) -> StoreError {
-    StoreError::Unavailable { database: format!("sqlite:{}", path.display()), reason: reason.to_owned() }
+    StoreError::Unavailable { database: name(path), reason: reason.to_owned() }
+}
+
+fn name(path: &Path) -> String {
+    format!("sqlite:{}", path.display())
 }
 
 #[cfg(test)]

@@ -1,0 +1,59 @@
+//! Database and spool that do not belong together, or to this program.
+
+use std::fs;
+
+use crate::refused;
+use crate::support::trial::{Trial, execute};
+
+#[test]
+fn a_spool_of_another_database() {
+    let (trial, other) = (Trial::with_orders(), Trial::with_orders());
+    let spool = other.path("spool").display().to_string();
+    let before = other.state();
+    trial.run(&["run", "--now", "--card", "3001"]).exits(0);
+    trial.configure("spool = \"spool\"", &format!("spool = \"{spool}\""));
+    for command in ["run", "plan", "status"] {
+        refused(&trial, &[command], 2, &[&spool, "belongs to another database", "correct run.spool"]);
+    }
+    assert_eq!(other.state(), before);
+    trial.configure(&spool, "spool");
+    trial.run(&["run"]).exits(0).says(&["SETTLED, 1 records"]);
+}
+
+#[test]
+fn a_spool_that_is_gone_or_something_else() {
+    let trial = Trial::with_orders();
+    trial.run(&["run", "--now", "--card", "3001"]).exits(0);
+    fs::rename(trial.path("spool"), trial.path("kept")).unwrap();
+    refused(&trial, &["run"], 2, &["/spool is not the one this database knows", "Correct run.spool"]);
+    fs::create_dir(trial.path("spool")).unwrap();
+    refused(&trial, &["run"], 2, &["/spool is not the one this database knows"]);
+    fs::write(trial.path("spool/letter.txt"), "Dear house").unwrap();
+    trial.set_mode("spool", 0o700);
+    refused(&trial, &["run"], 2, &["/spool is not a spool of ours", "correct run.spool"]);
+    fs::remove_dir_all(trial.path("spool")).unwrap();
+    fs::rename(trial.path("kept"), trial.path("spool")).unwrap();
+    trial.set_mode("spool", 0o750);
+    refused(&trial, &["run"], 2, &["/spool has mode 0750", "chmod 700"]);
+    trial.set_mode("spool", 0o700);
+    trial.run(&["run"]).exits(0).says(&["SETTLED, 1 records"]);
+}
+
+#[test]
+fn a_database_of_another_version_or_program() {
+    let trial = Trial::with_orders();
+    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 2");
+    let says = ["emboss.db has schema version 2, this program needs 1", "correct database.url"];
+    for command in ["run", "plan", "status"] {
+        refused(&trial, &[command], 3, &says);
+    }
+    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 1");
+    trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
+    let other = Trial::new();
+    for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm"] {
+        let _ = fs::remove_file(other.path(name));
+    }
+    fs::write(other.path("emboss.db"), "").unwrap();
+    execute(&other.path("emboss.db"), "CREATE TABLE letter (text TEXT)");
+    refused(&other, &["run"], 3, &["emboss.db has schema version of another program"]);
+}
