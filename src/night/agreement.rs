@@ -69,7 +69,7 @@ impl Night {
         match (to_claim, sealer) {
             (true, Err(reason)) => self.stop_agreement(run, &mut share, &stale, reason).await?,
             (true, Ok(_)) if share.blocked || takes_too_few(run, &stale) => {
-                self.wait_behind(run, &mut share, &stale).await?
+                self.wait_behind(run, &mut share, &stale).await?;
             }
             (true, sealer @ Ok(_)) => self.claim_and_finish(run, &mut share, &sealer).await?,
             (false, _) if share.report.files.is_empty() => self.tell_delivered(run, &mut share).await?,

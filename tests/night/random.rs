@@ -9,7 +9,7 @@ use emboss::delivery::{Refusal, Step};
 use serde_json::json;
 
 use crate::rigged::{Rigged, Trick};
-use crate::site::{Site, card, night_of, on_demand, person, sha256, update_card, update_plastic};
+use crate::site::{Delivered, Site, card, night_of, on_demand, person, sha256, update_card, update_plastic};
 use crate::tripwire::{Tripwire, When};
 
 const NIGHTS: [&str; 7] =
@@ -141,7 +141,7 @@ impl Week {
         let story = self.story.join("\n");
         let files = self.site.delivered();
         let mut delivered: Vec<u32> =
-            files.iter().flat_map(|file| file.cards()).map(|number| u32::try_from(number).unwrap()).collect();
+            files.iter().flat_map(Delivered::cards).map(|number| u32::try_from(number).unwrap()).collect();
         delivered.sort_unstable();
         let expected: Vec<u32> = self.cards.iter().copied().filter(|number| !self.cancelled.contains(number)).collect();
         assert_eq!(delivered, expected, "every card in exactly one file\n{story}");
