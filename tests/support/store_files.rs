@@ -41,6 +41,13 @@ pub(crate) async fn a_marker_is_written_once(store: &dyn Store) {
     assert_eq!(store.marker("spool").await.unwrap(), Some("one".into()));
 }
 
+pub(crate) async fn an_event_can_be_noted_on_its_own(store: &dyn Store) {
+    store.note_event("file.opened", Some(&issuer()), &serde_json::json!({"by": "ops"})).await.unwrap();
+    let events = store.events(0, 10).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].kind.as_str(), events[0].data.as_str()), ("file.opened", "{\"by\":\"ops\"}"));
+}
+
 pub(crate) async fn a_file_goes_its_way_and_tells_every_step(store: &dyn Store) {
     let (run, mut file) = claimed(store, 2).await;
     run.publish(store, &mut file).await;

@@ -13,6 +13,7 @@ mod intake;
 mod intake_statements;
 mod items;
 mod lock;
+mod many;
 mod opening;
 mod pins;
 mod plastics;

@@ -22,6 +22,9 @@ const SCHEMA: &str = include_str!("../../../schemas/sql/sqlite.sql");
 
 /// Readers at once beside the one writer.
 const READERS: u32 = 4;
+/// Page caches in KiB (negative is SQLite's way of saying KiB): the writer walks random recordUids, readers walk along.
+const WRITER_CACHE: &str = "-32768";
+const READER_CACHE: &str = "-4096";
 /// Rows the driver's thread may be ahead of us, so that both processors work.
 const ROWS_AHEAD: usize = 256;
 
@@ -51,7 +54,8 @@ pub(super) async fn open(
     let options = options(path, busy_timeout);
     let writer = connect(path, options.clone(), 1, busy_timeout).await?;
     prepare(path, &writer, random).await?;
-    let readers = connect(path, options.read_only(true), READERS, busy_timeout).await?;
+    let options = options.read_only(true).pragma("cache_size", READER_CACHE);
+    let readers = connect(path, options, READERS, busy_timeout).await?;
     Ok(Pools { writer, readers })
 }
 
@@ -72,7 +76,7 @@ fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .page_size(8192)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", WRITER_CACHE)
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "4000")
         .row_buffer_size(ROWS_AHEAD)
