@@ -20,3 +20,4 @@ mod resumed;
 mod selected;
 mod settled;
 mod sftp;
+mod spooled;
