@@ -7,7 +7,7 @@ use super::error::Trouble;
 use super::{Night, Run};
 use crate::settlement::FileEvent;
 use crate::spool::{SealedFile, SpoolError};
-use crate::store::{FileChange, FileRow};
+use crate::store::{FileChange, FileRow, StoreError};
 
 impl Night {
     /// The bytes of a file that was sealed before; `None` where they were lost and the file stands in CLAIMED again.
@@ -30,8 +30,15 @@ impl Night {
         if file.rename_attempted {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }
-        tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
-        *file = self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await?;
-        Ok(())
+        match self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await {
+            Ok(claimed) => {
+                tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
+                *file = claimed;
+                Ok(())
+            }
+            // An earlier upload got as far as a rename: a person's matter, and this agreement's only.
+            Err(StoreError::Illegal { .. }) => Err(lost.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
