@@ -181,7 +181,12 @@ async fn check_destinations(config: &Arc<Config>, lines: &mut Vec<Line>) {
         lines.push(match checked {
             Ok(Ok(checked)) if checked.can_stat => Line::good(subject, format!("answers: {}.", checked.identity)),
             Ok(Ok(checked)) => Line::good(subject, format!("answers and lets us only write: {}.", checked.identity)),
-            Ok(Err(error)) => Line::error(subject, chain(&error), ""),
+            Ok(Err(error)) => {
+                // Its errors begin with the destination, which is the subject here.
+                let text = chain(&error);
+                let rest = text.strip_prefix(&*subject).map(|rest| rest.trim_start_matches([':', ' ']).to_owned());
+                Line::error(subject, rest.unwrap_or(text), "")
+            }
             Err(_) => Line::error(subject, "the check ended without an answer.", ""),
         });
     }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use chrono::Utc;
+
 use crate::support::gpg::Gpg;
 use crate::support::trial::{Trial, orders};
 use crate::{checked, refused, stopped};
@@ -98,6 +100,28 @@ fn an_expired_recipient() {
     stopped(&trial, &says).says(&["KEY_UNUSABLE", "3 selected = 0 delivered + 3 held"]);
     trial.run(&["plan"]).exits(0).says(&["stopped, KEY_UNUSABLE"]).says(&says);
     checked(&trial, &says);
+}
+
+#[test]
+fn r135_a_recipient_that_ends_soon_is_a_warning_and_no_error() {
+    // From the warning days of the default: 60, 30 and 7.
+    for (days, warned) in [(62, false), (59, true), (2, true)] {
+        let trial = Trial::with_orders();
+        let gpg = Gpg::new();
+        let (expire, at) = (format!("{days}d"), Utc::now().format("%Y%m%dT%H%M%S").to_string());
+        let fingerprint = gpg.generate("Factory X", "ed25519", "cert,sign", "never", &at);
+        gpg.add_subkey(&fingerprint, "cv25519", "encr", &expire, &at);
+        use_certificate(&trial, &gpg.export(&fingerprint), &fingerprint);
+        let outcome = trial.run(&["check", "--json"]).exits(0);
+        let findings = outcome.object()["findings"].clone();
+        let levels: Vec<&str> =
+            findings.as_array().unwrap().iter().map(|finding| finding["level"].as_str().unwrap()).collect();
+        assert_eq!(levels, if warned { vec!["warning"] } else { vec![] }, "{days}: {findings}");
+        if warned {
+            outcome.says(&[&fingerprint, "Prepare its successor", "Nothing stands in the way of a night."]);
+        }
+        trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
+    }
 }
 
 #[test]
