@@ -147,6 +147,7 @@ impl Night {
         sealer: &Usable,
     ) -> Result<(), NightError> {
         let file = self.store.adopt(file, run.epoch).await?;
+        let file = self.catch_up(run, file).await?;
         if file.night == run.night {
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }

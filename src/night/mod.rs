@@ -8,12 +8,14 @@ mod agreement;
 mod compose;
 mod deliver;
 mod error;
+mod journal;
 mod judge;
 mod observe;
 mod outbound;
 mod personalise;
 mod pins;
 mod planning;
+mod retention;
 mod sealed;
 mod unrouted;
 
@@ -25,11 +27,11 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
-use crate::card::{CardId, InstitutionId, ManufacturerCode, RunId};
+use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::Environment;
 use crate::report::{Alert, FileReport, Outcome, Report};
 use crate::settlement::RunKind;
-use crate::spool::Spool;
+use crate::spool::{JournalEntry, Spool};
 use crate::store::{FileRow, NightKey, RunRow, Store};
 use crate::vault::Vault;
 
@@ -83,6 +85,8 @@ pub struct NightSettings {
     pub closing_soon_days: i64,
     /// Ages at which a wait for a PIN is worth a warning (R31).
     pub pin_wait_days: Vec<i64>,
+    /// Sealed bytes stay in the spool so many days after their file was settled.
+    pub spool_retention_days: u32,
 }
 
 /// What a run is asked to do.
@@ -143,6 +147,8 @@ struct Run<'a> {
     night: NightKey,
     alerts: Vec<Alert>,
     resumed: Vec<FileReport>,
+    /// Files whose newest line of the spool's journal was not committed.
+    ahead: BTreeMap<FileId, JournalEntry>,
 }
 
 impl Night {
@@ -154,6 +160,7 @@ impl Night {
     pub async fn run(&self, order: &RunOrder) -> Result<Report, NightError> {
         let started_at = self.agreed_time().await?;
         let _lock = self.store.lock(&order.holder).await?;
+        let ahead = self.journal_ahead().await?;
         let run_id = RunId(self.random.uuid());
         let known = self.known_alerts().await?;
         let epoch = self.store.begin_run(&run_row(order, run_id, started_at)).await?;
@@ -161,7 +168,7 @@ impl Night {
             RunKind::Night => NightKey::Date(order.business_date),
             RunKind::OnDemand => NightKey::OnDemand(run_id),
         };
-        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new() };
+        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new(), ahead };
         let unfinished = self.store.unfinished().await?;
         self.alert_orphans(&mut run, &unfinished);
         let mut agreements = Vec::new();
@@ -170,6 +177,7 @@ impl Night {
             agreements.push(self.agreement(&mut run, terms, left_over).await?);
         }
         let unrouted = self.unrouted(&mut run).await?;
+        self.expire_spool().await?;
         let mut report = Report {
             command: order.command,
             run_id,
