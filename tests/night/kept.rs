@@ -192,3 +192,20 @@ async fn a_line_rename_that_was_not_committed_counts_as_attempted() {
         .collect();
     assert_eq!(renames, ["1", "2"]);
 }
+
+/// R69: found before the file is sealed, the item is released and the others go.
+#[tokio::test]
+async fn r69_a_plastic_that_was_moved_before_the_seal_is_released() {
+    let site = Site::with_cards(&[3001, 3002, 3003]).await;
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "claim", When::After);
+    site.run_fails(&night, DATE).await;
+    drop(night);
+    site.sql("UPDATE plastic SET status = 'ACTIVE' WHERE card_id = 3002").await;
+    let report = site.run(DATE).await;
+    assert_eq!(site.delivered()[0].cards(), [3001, 3003], "{report}");
+    assert_eq!(report.total().held.get("SETTLE_MISMATCH"), Some(&1), "{report}");
+    assert_eq!((report.arithmetic().adds_up(), report.exit_code()), (true, 1), "an alert: {report}");
+    let requests = site.texts("SELECT state FROM production_request ORDER BY card_id").await;
+    assert_eq!(requests, ["SENT", "OPEN", "SENT"]);
+}
