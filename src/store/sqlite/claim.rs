@@ -4,12 +4,14 @@
 //! number is given to a file and to nothing else (R131); an item names the versions that were decided on (R120).
 
 use chrono::{DateTime, SubsecRound, Utc};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::claim_statements as sql;
 use super::columns::Columns;
-use super::{SqliteStore, array_of, dossiers, events, files, items, runs};
+use super::{Rows, SqliteStore, dossiers, events, files, items, runs};
 use crate::card::{CardId, FileId};
 use crate::document::FileType;
 use crate::selection::Dossier;
@@ -112,49 +114,50 @@ impl Claim<'_> {
         let mut after: Option<CardId> = None;
         loop {
             let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
-            let rows = call.rows(&mut *self.connection).await?;
-            let (mut frozen, mut closed) = (Vec::new(), Vec::new());
-            for row in &rows {
+            let (mut frozen, mut closed) = (Rows::default(), Rows::default());
+            let take = |row: &SqliteRow| {
                 let dossier = dossiers::dossier(&self.order.due.institution, row)?;
-                after = Some(dossier.card_id);
                 for decision in decide.decide(&dossier) {
                     match decision {
-                        Decision::Produce(item) => frozen.push(packed(&dossier, &item)?),
-                        Decision::Close(record_uid, code) => closed.push(json!([record_uid, code])),
+                        Decision::Produce(item) => frozen.push(&packed(&dossier, &item)?)?,
+                        Decision::Close(record_uid, code) => closed.push(&(record_uid, code))?,
                     }
                 }
-            }
+                Ok(dossier.card_id)
+            };
+            let cards = call.each(&mut *self.connection, take).await?;
             self.write_items(frozen, decide).await?;
             self.close(closed).await?;
             // A short page may still be followed by another only if cards appear meanwhile, and none can.
-            if rows.len() < CARDS_PER_PAGE as usize {
+            if cards.len() < CARDS_PER_PAGE as usize {
                 return Ok(());
             }
+            after = cards.last().copied();
         }
     }
 
-    async fn write_items(&mut self, frozen: Vec<Value>, decide: &mut dyn Decide) -> Result<(), StoreError> {
-        if frozen.is_empty() {
+    async fn write_items(&mut self, frozen: Rows, decide: &mut dyn Decide) -> Result<(), StoreError> {
+        let count = frozen.count;
+        if count == 0 {
             return Ok(());
         }
-        let count = frozen.len() as u64;
         if self.files.is_empty() {
             self.make_file(&decide.new_file()).await?;
         }
         let call = sql::WRITE_ITEMS.call().bind(self.files[0].to_string()).bind(self.order.epoch);
-        let call = call.bind(self.order.due.institution.as_str()).bind(array_of(frozen));
+        let call = call.bind(self.order.due.institution.as_str()).bind(frozen.into_text());
         let written = call.run(&mut *self.connection).await?;
         expect_count(written, count, "items of the claim")?;
         self.items += count;
         Ok(())
     }
 
-    async fn close(&mut self, closed: Vec<Value>) -> Result<(), StoreError> {
-        if closed.is_empty() {
+    async fn close(&mut self, closed: Rows) -> Result<(), StoreError> {
+        let count = closed.count;
+        if count == 0 {
             return Ok(());
         }
-        let count = closed.len() as u64;
-        let text = array_of(closed);
+        let text = closed.into_text();
         let call = sql::CLOSE_REQUESTS.call().bind(text.as_str()).bind(self.order.due.institution.as_str());
         expect_count(call.run(&mut *self.connection).await?, count, "requests the claim closes")?;
         let call = sql::TELL_CLOSED.call().bind(text).bind(self.order.due.institution.as_str());
@@ -244,20 +247,20 @@ impl Claim<'_> {
 }
 
 /// An item as a JSON array, in the order [`sql::WRITE_ITEMS`] reads it.
-fn packed(dossier: &Dossier, item: &NewItem) -> Result<Value, StoreError> {
+fn packed<'a>(dossier: &'a Dossier, item: &'a NewItem) -> Result<impl Serialize + 'a, StoreError> {
     let request = dossier.requests.iter().find(|request| request.record_uid == item.record_uid);
     let request = request.ok_or_else(|| StoreError::Corrupt {
         what: format!("request {}", item.record_uid),
         reason: format!("it was decided on, but card {} has no such due request", dossier.card_id),
     })?;
     let pin_version = (item.pin == crate::selection::PinAction::Stored).then_some(dossier.pin_version).flatten();
-    Ok(json!([
-        item.sort_key,
+    Ok((
+        item.sort_key.as_str(),
         item.record_uid,
         dossier.card_id.get(),
         request.plastic_id.get(),
         request.event,
-        i64::from(request.reproduction),
+        u8::from(request.reproduction),
         dossier.card_version,
         dossier.card.customer_id.get(),
         dossier.customer_version,
@@ -265,9 +268,9 @@ fn packed(dossier: &Dossier, item: &NewItem) -> Result<Value, StoreError> {
         dossier.account_version,
         item.pin.as_str(),
         pin_version,
-        i64::from(item.prints_pin),
+        u8::from(item.prints_pin),
         item.settles_to,
-    ]))
+    ))
 }
 
 /// A set of rows changes as a whole or not at all.

@@ -1,12 +1,11 @@
 //! PINs of a claimed file: which are missing, and the first one made for a request kept for ever (R40).
 
-use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::columns::Columns;
 use super::items::must_be_ours;
 use super::statement::statement;
-use super::{SqliteStore, array_of};
+use super::{Rows, SqliteStore};
 use crate::card::FileId;
 use crate::store::{NewPin, PinToIssue, StoreError};
 
@@ -55,13 +54,13 @@ pub(super) async fn to_issue(store: &SqliteStore, file_id: FileId, limit: u32) -
                 version: columns.take()?,
             };
             match columns.take::<Option<i64>>()? {
-                Some(_) => made.push(json!(request.record_uid)),
+                Some(_) => made.push(request.record_uid),
                 None => missing.push(request),
             }
         }
         if !made.is_empty() {
             let mut transaction = store.begin().await?;
-            link(&mut transaction, file_id, made).await?;
+            link(&mut transaction, file_id, Rows::of(made)?).await?;
             super::commit(transaction).await?;
         }
         if !missing.is_empty() || rows.is_empty() {
@@ -77,30 +76,17 @@ pub(super) async fn save(store: &SqliteStore, file_id: FileId, epoch: i64, pins:
     must_be_ours(&mut transaction, file_id, epoch).await?;
     let row = INSTITUTION_OF_FILE.call().bind(file_id.to_string()).row(&mut *transaction).await?;
     let institution: String = row.map_or(Ok(String::new()), |row| Columns::of("file", &row).take())?;
-    let rows = pins.iter().map(|new| {
-        let pin = &new.pin;
-        json!([
-            new.card_id.get(),
-            pin.version,
-            new.record_uid,
-            pin.scheme,
-            hex::encode(&pin.stored),
-            pin.pvv.as_ref().map(hex::encode),
-            pin.pvki,
-            pin.pvv_key,
-        ])
-    });
-    let call = SAVE_PINS.call().bind(institution).bind(array_of(rows.collect()));
+    let rows = Rows::of(pins.iter().map(|NewPin { record_uid, card_id, pin }| {
+        let (stored, pvv) = (hex::encode(&pin.stored), pin.pvv.as_ref().map(hex::encode));
+        (card_id.get(), pin.version, record_uid, &pin.scheme, stored, pvv, &pin.pvki, &pin.pvv_key)
+    }))?;
+    let call = SAVE_PINS.call().bind(institution).bind(rows.into_text());
     call.bind(store.clock.now().timestamp_micros()).run(&mut *transaction).await?;
-    link(&mut transaction, file_id, pins.iter().map(|pin| json!(pin.record_uid)).collect()).await?;
+    link(&mut transaction, file_id, Rows::of(pins.iter().map(|pin| pin.record_uid))?).await?;
     super::commit(transaction).await
 }
 
-async fn link(
-    connection: &mut SqliteConnection,
-    file_id: FileId,
-    record_uids: Vec<serde_json::Value>,
-) -> Result<(), StoreError> {
-    LINK_PINS.call().bind(file_id.to_string()).bind(array_of(record_uids)).run(connection).await?;
+async fn link(connection: &mut SqliteConnection, file_id: FileId, record_uids: Rows) -> Result<(), StoreError> {
+    LINK_PINS.call().bind(file_id.to_string()).bind(record_uids.into_text()).run(connection).await?;
     Ok(())
 }

@@ -55,6 +55,17 @@ impl Call {
         self.query.fetch_optional(on).await.map_err(|error| self.statement.failed(error))
     }
 
+    /// All its rows, each taken apart while the database reads the next one: two processors at work, and no more than
+    /// the results in memory.
+    pub(super) async fn each<'e, T: Send + Unpin>(
+        self,
+        on: impl Executor<'e, Database = Sqlite>,
+        mut take: impl FnMut(&SqliteRow) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let taken = self.query.map(|row| take(&row)).fetch_all(on).await;
+        taken.map_err(|error| self.statement.failed(error))?.into_iter().collect()
+    }
+
     /// All its rows.
     pub(super) async fn rows<'e>(self, on: impl Executor<'e, Database = Sqlite>) -> Result<Vec<SqliteRow>, StoreError> {
         self.query.fetch_all(on).await.map_err(|error| self.statement.failed(error))
