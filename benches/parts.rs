@@ -145,7 +145,7 @@ fn sealer(compression: Compression) -> Outcome<Sealer> {
 }
 
 fn sealed(sealer: &Sealer, text: &[u8]) -> Outcome<()> {
-    let mut sink = io::sink();
+    let sink = io::sink();
     let mut writer = sealer.writer(sink, at())?;
     for chunk in text.chunks(256 * 1024) {
         writer.write_all(chunk)?;

@@ -3,12 +3,13 @@
 //! Invariants: only ciphertext stands here, 0600 in a 0700 folder; a [`SealedFile`] comes from a commit after fsync or
 //! from a reload whose bytes were hashed again, and from nowhere else; a journal line is durable before the call
 //! returns. Why a marker: a folder of another installation, or an empty one mounted by mistake, would look like lost
-//! bytes and have every card produced again (design `night.md` 3).
+//! bytes and have every card produced again.
 
 mod draft;
 mod journal;
 mod sealed_file;
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -188,6 +189,15 @@ impl Spool {
     /// [`SpoolError::Io`].
     pub fn discard(&self, file_id: FileId) -> Result<usize, SpoolError> {
         self.remove(|name| name.starts_with(&format!("{file_id}.")))
+    }
+
+    /// The files that have bytes here, by id.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn file_ids(&self) -> Result<BTreeSet<FileId>, SpoolError> {
+        let id_of = |name: &String| name.split_once('.').and_then(|(id, _)| id.parse().ok());
+        Ok(self.names()?.iter().filter_map(id_of).collect())
     }
 
     /// Removes sealed files that were settled at least `days` ago; only those the caller lists. Returns which went.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqliteStore, StoreError};
+use emboss::store::{SqliteStore, Store, StoreError};
 use store_contract::seed::at;
 use tempfile::TempDir;
 
@@ -84,6 +84,7 @@ contract! {
     files {
         epochs_grow_and_runs_are_kept,
         a_marker_is_written_once,
+        an_event_can_be_noted_on_its_own,
         a_file_goes_its_way_and_tells_every_step,
         a_transition_out_of_the_table_is_illegal,
         fault_22_a_stale_epoch_or_state_moves_nothing,
@@ -102,6 +103,7 @@ contract! {
         r67_pin_orders_and_reproductions_move_nothing,
         r69_a_plastic_that_is_not_inactive_is_told_and_the_others_move,
         r70_one_event_per_plastic_with_its_record,
+        r37_a_night_never_changes_the_pin_status,
         r28_a_letter_with_the_card_supersedes_the_waiting_pin_order,
         r28_without_a_letter_the_pin_order_goes_on_waiting,
         r125_cards_closed_after_the_claim_are_counted,
@@ -119,10 +121,34 @@ async fn the_file_is_its_owners_only() {
     let mut seed = store_contract::seed::Seed::begin(&store).await;
     seed.marked_card(1, None).await;
     seed.commit().await;
-    for name in ["night.db", "night.db-wal", "night.db-shm"] {
+    let _held = store.lock("host 1").await.unwrap();
+    for name in ["night.db", "night.db-wal", "night.db-shm", "night.db.lock"] {
         let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
+}
+
+#[tokio::test]
+async fn r133_the_lock_is_for_one_and_names_its_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = open(&folder, true).await.unwrap();
+    let second = open(&folder, false).await.unwrap();
+    let held = first.lock("process 17 on alpha").await.unwrap();
+    match second.lock("process 18 on beta").await {
+        Err(StoreError::Locked { holder }) => assert_eq!(holder, "process 17 on alpha"),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    drop(second.lock("process 18 on beta").await.unwrap());
+}
+
+#[tokio::test]
+async fn r133_what_a_crash_leaves_locks_nobody_out_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, true).await.unwrap();
+    // A crash takes the lock along and leaves the holder's name, here one that claims to be from the future.
+    std::fs::write(folder.path().join("night.db.lock"), "process 17 on alpha since 2099-12-31T00:00:00Z").unwrap();
+    drop(store.lock("process 18 on alpha").await.unwrap());
 }
 
 #[tokio::test]
@@ -148,5 +174,60 @@ async fn a_database_of_another_program_or_version_is_refused() {
     let mut newer = SqliteConnection::connect(&url).await.unwrap();
     sqlx::query("UPDATE meta SET schema_version = 2").execute(&mut newer).await.unwrap();
     let refusal = open(&folder, false).await.unwrap_err();
-    assert_eq!(refusal.to_string(), "the database has schema version 2, this program needs 1");
+    assert!(refusal.to_string().contains("has schema version 2, this program needs 1"), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_data_are_as_of_the_whole_second_of_the_claim() {
+    use store_contract::night::{Run, Script};
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, true).await.unwrap();
+    let run = Run::begin(&store, 20, 1).await;
+    let claimed = run.claim(&store, &mut Script::default()).await;
+    assert_eq!(claimed.data_as_of, at("2026-11-20T03:00:12Z"));
+}
+
+/// Fault 32: orders are imported through one connection while a run claims through another; both finish.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fault_32_import_and_claim_at_once_both_finish() {
+    use store_contract::night::{Run, Script, plastics_in};
+    use store_contract::seed::Seed;
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, true).await.unwrap();
+    let mut seed = Seed::begin(&store).await;
+    for number in 1..=500 {
+        seed.marked_card(number, None).await;
+    }
+    seed.commit().await;
+    let run = Run::begin(&store, 20, 1).await;
+    let importer = open(&folder, false).await.unwrap();
+    let import = tokio::spawn(async move {
+        for batch in 0..10 {
+            let mut seed = Seed::begin(&importer).await;
+            for number in 0..20 {
+                seed.marked_card(1_000 + batch * 20 + number, None).await;
+            }
+            seed.commit().await;
+        }
+    });
+    let file = run.claim(&store, &mut Script::default()).await.files.remove(0);
+    import.await.unwrap();
+    // What was committed before the claim's turn is in it, what came after stays OPEN; nothing is lost or doubled.
+    let claimed = plastics_in(&store, file.file_id).await.len() as u64;
+    let open: u64 = store.due_institutions(at("2026-11-20T03:00:00Z")).await.unwrap().iter().map(|due| due.1).sum();
+    assert_eq!(claimed + open, 700);
+    assert!(claimed >= 500);
+}
+
+/// A transaction that was dropped does not hold the writer.
+#[tokio::test]
+async fn a_dropped_claim_leaves_the_database_free() {
+    use store_contract::night::{Run, Script};
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder, true).await.unwrap();
+    let old = Run::begin(&store, 20, 1).await;
+    let new = Run::begin(&store, 20, 2).await;
+    let refused = store.claim(&old.order("HOUSE"), &mut Script::default()).await;
+    assert!(refused.is_err());
+    assert!(new.claim(&store, &mut Script::default()).await.files.is_empty());
 }

@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever cannot be read fails the test")]
 
+#[path = "support/rules.rs"]
+mod rules;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -377,29 +380,74 @@ fn every_dependency_has_a_reason() {
     assert!(silent.is_empty(), "docs/DEPENDENCIES.md does not say why we need {silent:?}");
 }
 
-/// Names like `r30_w_stays_out` in a line.
-fn rule_tests(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|letter: char| !(letter.is_alphanumeric() || letter == '_')).filter(|word| {
-        let number = word.strip_prefix('r').map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count());
-        number.is_some_and(|digits| digits > 0 && word[1 + digits..].starts_with('_'))
-    })
-}
-
-#[test]
-fn every_test_the_table_of_rules_names_exists() {
-    let Ok(table) = fs::read_to_string(root().join("docs/RULES.md")) else { return };
+/// Every line of code there is, tests included.
+fn all_code() -> String {
     let mut paths = Vec::new();
-    for folder in ["src", "tests"] {
-        rust_files(&root().join(folder), &mut paths);
+    for folder in ["src", "tests", "benches"].map(|folder| root().join(folder)) {
+        rust_files(&folder, &mut paths);
     }
-    let code: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
-    let rows = table.lines().filter(|line| line.starts_with("| R"));
-    let absent: Vec<&str> = rows.flat_map(rule_tests).filter(|name| !code.contains(&format!("fn {name}("))).collect();
-    assert!(absent.is_empty(), "docs/RULES.md names tests that do not exist: {absent:?}");
+    paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
+
+/// What names each rule: its tests as `name`, its scenarios as golden: name.
+fn proofs_by_rule(code: &str) -> BTreeMap<String, Vec<String>> {
+    let mut proofs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for name in rules::functions(code) {
+        for rule in rules::rules_of(name) {
+            proofs.entry(rule).or_default().push(format!("`{name}`"));
+        }
+    }
+    for (scenario, rules) in rules::scenarios(&root().join("fixtures")) {
+        for rule in rules {
+            proofs.entry(rule).or_default().push(format!("golden: {scenario}"));
+        }
+    }
+    proofs
 }
 
 #[test]
-fn rule_tests_are_recognised() {
-    let row = "| R30 | `r30_w_stays_out`, r30_2_again | not: r30, rest_x, r_1 |";
-    assert_eq!(rule_tests(row).collect::<Vec<_>>(), ["r30_w_stays_out", "r30_2_again"]);
+fn the_table_of_rules_names_only_what_there_is() {
+    let code = all_code();
+    let functions: Vec<&str> = rules::functions(&code).collect();
+    let by_rule = proofs_by_rule(&code);
+    let mut wrong = Vec::new();
+    for row in rules::table(&root().join("docs/RULES.md")) {
+        for proof in &row.proofs {
+            let stands = match proof.strip_prefix('`') {
+                Some(name) => functions.contains(&name.trim_end_matches('`')),
+                None if proof.starts_with("golden: ") => by_rule.get(&row.rule).is_some_and(|all| all.contains(proof)),
+                None => ["see ", "stage ", "later"].iter().any(|word| proof.starts_with(word)),
+            };
+            if !stands {
+                wrong.push(format!("{}: {proof}", row.rule));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "docs/RULES.md names what does not exist, or not for this rule:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn whatever_names_a_rule_stands_in_its_row() {
+    let rows = rules::table(&root().join("docs/RULES.md"));
+    let mut absent = Vec::new();
+    for (rule, proofs) in proofs_by_rule(&all_code()) {
+        let row = rows.iter().find(|row| row.rule == rule);
+        let missing = proofs.into_iter().filter(|proof| !row.is_some_and(|row| row.proofs.contains(proof)));
+        absent.extend(missing.map(|proof| format!("{rule}: {proof}")));
+    }
+    assert!(absent.is_empty(), "add to docs/RULES.md:\n{}", absent.join("\n"));
+}
+
+#[test]
+fn every_rule_stands_once_and_has_a_proof_or_a_stage() {
+    let rows = rules::table(&root().join("docs/RULES.md"));
+    let bare: Vec<&String> = rows.iter().filter(|row| row.proofs.is_empty()).map(|row| &row.rule).collect();
+    assert!(bare.is_empty(), "docs/RULES.md says of these neither what proves them nor when they come: {bare:?}");
+    let mut known: Vec<&str> = rows.iter().map(|row| &*row.rule).collect();
+    known.sort_unstable();
+    assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "a rule stands twice in docs/RULES.md: {known:?}");
+    let code = all_code();
+    let mut unknown: Vec<&str> = rules::mentioned(&code).filter(|rule| known.binary_search(rule).is_err()).collect();
+    unknown.dedup();
+    assert!(unknown.is_empty(), "the code names rules that docs/RULES.md does not have: {unknown:?}");
 }

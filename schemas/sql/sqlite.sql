@@ -147,21 +147,24 @@ CREATE TABLE production_request (
     reproduction INTEGER NOT NULL CHECK (reproduction IN (0, 1)),
     marked_at    INTEGER NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('OPEN', 'CLAIMED', 'SENT', 'CLOSED')),
+    live         INTEGER NOT NULL DEFAULT 1,
     file_id      TEXT REFERENCES file (file_id),
     reason       TEXT,
+    CHECK (live = (state IN ('OPEN', 'CLAIMED'))),
     CHECK ((state IN ('CLAIMED', 'SENT')) = (file_id IS NOT NULL)),
     CHECK (state <> 'CLOSED' OR reason IS NOT NULL),
     FOREIGN KEY (institution, plastic_id) REFERENCES plastic (institution, plastic_id)
 ) STRICT;
 
--- The nightly selection walks this one, card by card.
-CREATE INDEX request_live ON production_request (institution, card_id) WHERE state IN ('OPEN', 'CLAIMED');
+-- The nightly selection walks this one, card by card. `live` says what `state` says, so that a claim, which leaves
+-- it alone, leaves the index alone.
+CREATE INDEX request_live ON production_request (institution, card_id) WHERE live = 1;
 
 -- R130: one normal request per plastic and event; of PIN requests one that is still to be answered.
 CREATE UNIQUE INDEX request_normal ON production_request (institution, plastic_id, event)
     WHERE reproduction = 0 AND event <> 'ROPIN';
 CREATE UNIQUE INDEX request_pin ON production_request (institution, card_id)
-    WHERE event = 'ROPIN' AND state IN ('OPEN', 'CLAIMED');
+    WHERE event = 'ROPIN' AND live = 1;
 
 CREATE TABLE run (
     run_id        TEXT PRIMARY KEY,
@@ -248,13 +251,14 @@ CREATE TABLE file_item (
     file_id          TEXT    NOT NULL REFERENCES file (file_id),
     sort_key         TEXT    NOT NULL,
     epoch            INTEGER NOT NULL,
-    record_uid       TEXT    NOT NULL REFERENCES production_request (record_uid),
+    record_uid       TEXT    NOT NULL,
     institution      TEXT    NOT NULL,
     card_id          INTEGER NOT NULL,
     plastic_id       INTEGER NOT NULL,
     event            TEXT    NOT NULL,
     reproduction     INTEGER NOT NULL,
     card_version     INTEGER NOT NULL,
+    product_code     TEXT    NOT NULL,
     customer_id      INTEGER NOT NULL,
     customer_version INTEGER NOT NULL,
     account_id       INTEGER NOT NULL,

@@ -12,9 +12,8 @@ use crate::agreement::Terms;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Finding, Reason, ReasonCode, Tally};
-use crate::settlement::{FileEvent, FileState};
-use crate::spool::{SealedFile, SpoolError};
-use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileChange, FileRow, NightState, Route, SettleOutcome};
+use crate::settlement::FileState;
+use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileRow, NightState, Route, SettleOutcome};
 
 /// What seals an agreement's files, or why nothing can.
 type Usable = Result<Arc<Sealer>, Reason>;
@@ -55,8 +54,13 @@ impl Night {
         let state = known.map_or(NightState::Pending, |night| night.state);
         let to_claim = matches!(state, NightState::Pending | NightState::Stopped);
         let sealer = self.prepare(terms).await;
+        let (doubtful, left_over): (Vec<FileRow>, Vec<FileRow>) =
+            left_over.into_iter().partition(|file| file.state == FileState::Uncertain);
+        for file in doubtful {
+            self.tell_doubtful(run, &mut share, &file).await?;
+        }
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
-        // stolen or set to W since (night.md 2).
+        // stolen or set to W since.
         let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
         let (stale, left_over): (Vec<FileRow>, Vec<FileRow>) = left_over.into_iter().partition(stale);
         for file in left_over {
@@ -64,7 +68,9 @@ impl Night {
         }
         match (to_claim, sealer) {
             (true, Err(reason)) => self.stop_agreement(run, &mut share, &stale, reason).await?,
-            (true, Ok(_)) if share.blocked => self.wait_behind(run, &mut share, &stale).await?,
+            (true, Ok(_)) if share.blocked || takes_too_few(run, &stale) => {
+                self.wait_behind(run, &mut share, &stale).await?;
+            }
             (true, sealer @ Ok(_)) => self.claim_and_finish(run, &mut share, &sealer).await?,
             (false, _) if share.report.files.is_empty() => self.tell_delivered(run, &mut share).await?,
             (false, _) => {}
@@ -112,6 +118,10 @@ impl Night {
             self.put_file(run, share, file, BTreeMap::new()).await?;
         }
         let code = ReasonCode::WaitingForEarlierFile;
+        if share.report.outcome == Outcome::NothingDue {
+            share.report.outcome = Outcome::Unfinished;
+            share.report.reason = Some(format!("{code}: a file with more than these cards is claimed; run the night"));
+        }
         self.hold_all(&due(run, share.terms), code, &mut share.report.tally).await
     }
 
@@ -137,6 +147,7 @@ impl Night {
         sealer: &Usable,
     ) -> Result<(), NightError> {
         let file = self.store.adopt(file, run.epoch).await?;
+        let file = self.catch_up(run, file).await?;
         if file.night == run.night {
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
@@ -203,7 +214,7 @@ impl Night {
                 Ok(()) if share.report.outcome == Outcome::NothingDue => share.report.outcome = Outcome::Delivered,
                 Ok(()) => {}
                 Err(trouble) => {
-                    // An uncertain file does not hold up the ones behind it (night.md 2 "Order").
+                    // An uncertain file does not hold up the ones behind it.
                     share.blocked = !matches!(trouble, Trouble::Uncertain(_));
                     let why = trouble.local()?;
                     tracing::error!(file_id = %file.file_id, "{why}");
@@ -226,7 +237,8 @@ impl Night {
     ) -> Result<(), Trouble> {
         let terms = share.terms;
         if file.state != FileState::Published {
-            let sealed = match self.reload(run, file).await? {
+            let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
+            let sealed = match before {
                 Some(sealed) => sealed,
                 None => {
                     let sealer = sealer
@@ -250,24 +262,14 @@ impl Night {
         Ok(())
     }
 
-    /// The sealed bytes of an earlier try; `None` where the file is to be composed. Bytes that are gone or changed are
-    /// made again while no rename was attempted; after one, OpenPGP's new bytes would make our digests lie (R125).
-    async fn reload(&self, run: &mut Run<'_>, file: &mut FileRow) -> Result<Option<SealedFile>, Trouble> {
-        let (Some(epoch), Some(sha256), Some(size_bytes)) = (file.sealed_epoch, &file.sha256, file.size_bytes) else {
-            return Ok(None);
-        };
-        let lost = match self.spool.load(file.file_id, epoch, sha256, size_bytes) {
-            Ok(sealed) => return Ok(Some(sealed)),
-            Err(error @ (SpoolError::Missing { .. } | SpoolError::Changed { .. })) => error.to_string(),
-            Err(error) => return Err(error.into()),
-        };
-        if file.rename_attempt > 0 {
-            return Err(self.doubt(run, file, format!("{lost}, and a rename was attempted")).await?);
+    /// A file only a person can decide: told by every run until then, touched by none (night.md 2).
+    async fn tell_doubtful(&self, run: &mut Run<'_>, share: &mut Share<'_>, file: &FileRow) -> Result<(), NightError> {
+        if file.night == run.night {
+            share.report.outcome = Outcome::Unfinished;
+            share.report.reason.clone_from(&file.trouble);
+            share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
-        let text = format!("File {} is composed again under its id and number: {lost}.", file.file_id);
-        run.alerts.push(Alert::new(ReasonCode::SpoolLost.as_str(), text));
-        *file = self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await?;
-        Ok(None)
+        self.put_file(run, share, file, BTreeMap::new()).await
     }
 
     /// The date was done before: names and digests again, nothing counted.
@@ -275,11 +277,6 @@ impl Night {
         share.report.outcome = Outcome::AlreadyDelivered;
         for file in self.store.files(&run.night).await? {
             if super::belongs(&file, share.terms) {
-                if file.state != FileState::Settled {
-                    share.report.outcome = Outcome::Unfinished;
-                    share.report.reason.clone_from(&file.trouble);
-                    share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
-                }
                 self.put_file(run, share, &file, BTreeMap::new()).await?;
             }
         }
@@ -302,6 +299,11 @@ impl Night {
         }
         Ok(())
     }
+}
+
+/// Whether this run was asked for too few cards to claim again what an earlier night claimed.
+fn takes_too_few(run: &Run<'_>, stale: &[FileRow]) -> bool {
+    !run.order.cards.is_empty() && !stale.is_empty()
 }
 
 fn due(run: &Run<'_>, terms: &Terms) -> Due {

@@ -23,17 +23,32 @@ pub enum NightError {
         /// The limit.
         most_seconds: i64,
     },
+    /// The spool's journal cannot be read.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// Fault 31: the database was restored, or has lost commits.
+    #[error(
+        "the database is older than the spool: the journal says {line:?}, the database {found}. Nothing was done, for \
+         plastics might be produced twice: put the newest database back, or the spool that belongs to this one"
+    )]
+    OlderDatabase {
+        /// The journal's line.
+        line: String,
+        /// What the database has instead.
+        found: String,
+    },
     /// SIGTERM.
     #[error("stopped by a signal; nothing is lost, run again")]
     Interrupted,
 }
 
 impl NightError {
-    /// Exit codes of mission.md: 4 another run holds the lock, else 3.
+    /// Exit codes: 4 another run holds the lock, 1 a person must look, else 3.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Store(StoreError::Locked { .. }) => 4,
-            Self::Store(_) | Self::ClockSkew { .. } | Self::Interrupted => 3,
+            Self::OlderDatabase { .. } | Self::Spool(SpoolError::Journal { .. }) => 1,
+            Self::Store(_) | Self::Spool(_) | Self::ClockSkew { .. } | Self::Interrupted => 3,
         }
     }
 }

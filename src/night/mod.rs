@@ -8,27 +8,30 @@ mod agreement;
 mod compose;
 mod deliver;
 mod error;
+mod journal;
 mod judge;
 mod observe;
 mod outbound;
 mod personalise;
 mod pins;
 mod planning;
+mod retention;
+mod sealed;
 mod unrouted;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
-use crate::card::{CardId, InstitutionId, ManufacturerCode, RunId};
+use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::Environment;
-use crate::report::{Alert, FileReport, Report};
+use crate::report::{Alert, FileReport, Outcome, Report};
 use crate::settlement::RunKind;
-use crate::spool::Spool;
+use crate::spool::{JournalEntry, Spool};
 use crate::store::{FileRow, NightKey, RunRow, Store};
 use crate::vault::Vault;
 
@@ -36,6 +39,9 @@ pub use agreement::file_report;
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
+
+/// How many runs back alerts are looked up at most.
+const RUNS_BACK: u32 = 50;
 
 /// Everything a night works with. The adapters behind the traits are opened by the command line.
 #[derive(Debug, Clone)]
@@ -79,6 +85,8 @@ pub struct NightSettings {
     pub closing_soon_days: i64,
     /// Ages at which a wait for a PIN is worth a warning (R31).
     pub pin_wait_days: Vec<i64>,
+    /// Sealed bytes stay in the spool so many days after their file was settled.
+    pub spool_retention_days: u32,
 }
 
 /// What a run is asked to do.
@@ -117,8 +125,9 @@ impl RunOrder {
         }
     }
 
-    /// Everything marked until `now`, on demand.
+    /// Everything marked until `now`, on demand; to the microsecond, as marks are kept.
     pub fn on_demand(command: &'static str, now: DateTime<Utc>, holder: &str) -> Self {
+        let now = now.trunc_subsecs(6);
         Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
     }
 
@@ -138,6 +147,8 @@ struct Run<'a> {
     night: NightKey,
     alerts: Vec<Alert>,
     resumed: Vec<FileReport>,
+    /// Files whose newest line of the spool's journal was not committed.
+    ahead: BTreeMap<FileId, JournalEntry>,
 }
 
 impl Night {
@@ -149,6 +160,7 @@ impl Night {
     pub async fn run(&self, order: &RunOrder) -> Result<Report, NightError> {
         let started_at = self.agreed_time().await?;
         let _lock = self.store.lock(&order.holder).await?;
+        let ahead = self.journal_ahead().await?;
         let run_id = RunId(self.random.uuid());
         let known = self.known_alerts().await?;
         let epoch = self.store.begin_run(&run_row(order, run_id, started_at)).await?;
@@ -156,7 +168,7 @@ impl Night {
             RunKind::Night => NightKey::Date(order.business_date),
             RunKind::OnDemand => NightKey::OnDemand(run_id),
         };
-        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new() };
+        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new(), ahead };
         let unfinished = self.store.unfinished().await?;
         self.alert_orphans(&mut run, &unfinished);
         let mut agreements = Vec::new();
@@ -165,6 +177,7 @@ impl Night {
             agreements.push(self.agreement(&mut run, terms, left_over).await?);
         }
         let unrouted = self.unrouted(&mut run).await?;
+        self.expire_spool().await?;
         let mut report = Report {
             command: order.command,
             run_id,
@@ -203,13 +216,22 @@ impl Night {
         Ok(database)
     }
 
-    /// Texts of the alerts of the newest run: they are not new when they come again.
+    /// Texts of the alerts that earlier runs told: they are not new when they come again. Back to the newest night that
+    /// judged its cards, because a run that died, one on demand and one of a date that was done see only a part.
     async fn known_alerts(&self) -> Result<Vec<String>, NightError> {
-        let runs = self.store.runs(1).await?;
-        let report = runs.first().and_then(|run| run.report.as_deref());
-        let report: serde_json::Value = report.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let alerts = report["alerts"].as_array().cloned().unwrap_or_default();
-        Ok(alerts.iter().filter_map(|alert| alert["text"].as_str().map(str::to_owned)).collect())
+        let mut known = Vec::new();
+        for run in self.store.runs(RUNS_BACK).await? {
+            let report = run.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            let report: serde_json::Value = report.unwrap_or_default();
+            let alerts = report["alerts"].as_array().into_iter().flatten();
+            known.extend(alerts.filter_map(|alert| alert["text"].as_str().map(str::to_owned)));
+            let mut agreements = report["agreements"].as_array().into_iter().flatten();
+            let judged = agreements.any(|agreement| agreement["outcome"] != Outcome::AlreadyDelivered.as_str());
+            if run.kind == RunKind::Night && judged {
+                break;
+            }
+        }
+        Ok(known)
     }
 
     /// Unfinished files of agreements that are no longer configured need a person.

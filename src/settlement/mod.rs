@@ -1,6 +1,6 @@
 //! The states of a file and of its deliveries.
 //!
-//! [`FileState::next`] lists every legal pair; anything else is an error that names both (design `night.md` 2).
+//! [`FileState::next`] lists every legal pair; anything else is an error that names both.
 
 use crate::card::product::words;
 
@@ -106,3 +106,6 @@ impl FileState {
         !matches!(self, Self::Settled | Self::Uncertain)
     }
 }
+
+#[cfg(test)]
+mod tests;

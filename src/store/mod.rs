@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, PinAction, ReasonCode};
-use crate::settlement::{FileEvent, FileState, IllegalTransition};
+use crate::settlement::{FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use rows::{
@@ -291,7 +291,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes the run's row and gives it the next epoch.
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError>;
 
-    /// Writes the run's end, its exit code and its report (JSON).
+    /// Writes the run's end, its exit code and its report (JSON), and the event that tells of it (R143).
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError>;
 
     /// The runs, newest first.
@@ -324,7 +324,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError>;
 
-    /// Files a run still has to finish, by agreement and sequence number.
+    /// Files that are not settled, by agreement and sequence number: those a run has to finish, and the UNCERTAIN ones,
+    /// which it may only tell of.
     async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError>;
 
     /// One file.
@@ -391,14 +392,4 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;
-}
-
-impl FileRow {
-    /// The state after `event`, as the table says.
-    ///
-    /// # Errors
-    /// [`StoreError::Illegal`].
-    pub fn after(&self, event: FileEvent) -> Result<FileState, StoreError> {
-        self.state.next(event).map_err(|source| StoreError::Illegal { file_id: self.file_id, source })
-    }
 }

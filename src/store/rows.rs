@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
+use super::StoreError;
 use crate::agreement::{FileFormat, FileVersion};
 use crate::card::product::words;
 use crate::card::{
@@ -10,7 +11,7 @@ use crate::card::{
 };
 use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
-use crate::settlement::FileState;
+use crate::settlement::{FileEvent, FileState};
 
 pub use crate::settlement::RunKind;
 
@@ -162,6 +163,20 @@ pub struct FileRow {
     pub trouble: Option<String>,
     /// When it was published.
     pub published_at: Option<DateTime<Utc>>,
+    /// When its plastics were moved.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Whether any attempt of any delivery came to a rename: then it is never sealed again.
+    pub rename_attempted: bool,
+}
+
+impl FileRow {
+    /// The state after `event`, as the table says.
+    ///
+    /// # Errors
+    /// [`StoreError::Illegal`].
+    pub fn after(&self, event: FileEvent) -> Result<FileState, StoreError> {
+        self.state.next(event).map_err(|source| StoreError::Illegal { file_id: self.file_id, source })
+    }
 }
 
 /// Counts of a file's live items.

@@ -236,8 +236,8 @@ async fn r130_a_request_is_in_one_file_only() {
     assert_eq!(site.number("SELECT COUNT(*) FROM file_item WHERE live = 1").await, 1);
     let twice =
         "INSERT INTO file_item SELECT file_id, sort_key || 'x', epoch, record_uid, institution, card_id, plastic_id,
-        event, reproduction, card_version, customer_id, customer_version, account_id, account_version, pin_action,
-        pin_version, prints_pin, settles_to, duplicate, live, reason FROM file_item";
+        event, reproduction, card_version, product_code, customer_id, customer_version, account_id, account_version,
+        pin_action, pin_version, prints_pin, settles_to, duplicate, live, reason FROM file_item";
     let refused = site.try_sql(twice).await.unwrap_err().to_string();
     assert!(refused.contains("UNIQUE"), "{refused}");
 }

@@ -41,6 +41,13 @@ pub(crate) async fn a_marker_is_written_once(store: &dyn Store) {
     assert_eq!(store.marker("spool").await.unwrap(), Some("one".into()));
 }
 
+pub(crate) async fn an_event_can_be_noted_on_its_own(store: &dyn Store) {
+    store.note_event("file.opened", Some(&issuer()), &serde_json::json!({"by": "ops"})).await.unwrap();
+    let events = store.events(0, 10).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].kind.as_str(), events[0].data.as_str()), ("file.opened", "{\"by\":\"ops\"}"));
+}
+
 pub(crate) async fn a_file_goes_its_way_and_tells_every_step(store: &dyn Store) {
     let (run, mut file) = claimed(store, 2).await;
     run.publish(store, &mut file).await;
@@ -152,7 +159,7 @@ pub(crate) async fn a_doubtful_file_waits_for_a_person(store: &dyn Store) {
     run.renaming(store, &mut file).await;
     run.step(store, &mut file, FileEvent::Doubt, FileChange::Because("no answer".into())).await;
     assert_eq!(file.state, FileState::Uncertain);
-    assert_eq!(store.unfinished().await.unwrap(), []);
+    assert_eq!(store.unfinished().await.unwrap(), [file.clone()], "until then every run tells of it");
     let mut sent_again = file.clone();
     run.step(store, &mut sent_again, FileEvent::ResolveNotDelivered, FileChange::Nothing).await;
     assert_eq!((sent_again.state, sent_again.attempt), (FileState::Sending, 1));

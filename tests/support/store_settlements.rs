@@ -179,6 +179,27 @@ pub(crate) async fn r28_without_a_letter_the_pin_order_goes_on_waiting(store: &d
     assert_eq!((outcome.superseded, waiting), (0, 1));
 }
 
+pub(crate) async fn r37_a_night_never_changes_the_pin_status(store: &dyn Store) {
+    let mut seed = Seed::begin(store).await;
+    for number in [1, 2] {
+        seed.marked_card(number, None).await;
+    }
+    let chosen = Card { pin_status: PinStatus::Set, ..card(2, None) };
+    seed.work.put_card(&issuer(), card_id(2), 2, &chosen, marked()).await.unwrap();
+    seed.commit().await;
+    let run = Run::begin(store, 20, 1).await;
+    let mut file = run.claim(store, &mut Script::default()).await.files.remove(0);
+    // Both get a new PIN here, which is more than the rules would ask for.
+    assert_eq!(issue_pins(store, &run, file.file_id).await, 2);
+    run.settle(store, &mut file).await;
+    let mut work = store.intake().await.unwrap();
+    for (number, version, expected) in [(1, 1, PinStatus::Default), (2, 2, PinStatus::Set)] {
+        let stored = work.card(&issuer(), card_id(number)).await.unwrap().unwrap();
+        assert_eq!((stored.version, stored.card.pin_status), (version, expected), "card {number}");
+        assert_eq!(work.newest_pin(&issuer(), card_id(number)).await.unwrap(), Some(1));
+    }
+}
+
 pub(crate) async fn r125_cards_closed_after_the_claim_are_counted(store: &dyn Store) {
     let mut seed = Seed::begin(store).await;
     for number in [1, 2, 3] {

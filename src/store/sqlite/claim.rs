@@ -4,17 +4,18 @@
 //! number is given to a file and to nothing else (R131); an item names the versions that were decided on (R120).
 
 use chrono::{DateTime, SubsecRound, Utc};
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::claim_statements as sql;
 use super::columns::Columns;
-use super::{Rows, SqliteStore, dossiers, events, files, items, runs};
-use crate::card::{CardId, FileId};
+use super::many::ROWS_PER_INSERT;
+use super::statement::Call;
+use super::{SqliteStore, array_of, dossiers, events, files, items, runs};
+use crate::card::{CardId, FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
-use crate::selection::Dossier;
+use crate::selection::{Dossier, PinAction};
 use crate::settlement::FileState;
 use crate::store::{
     AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
@@ -102,7 +103,7 @@ impl Claim<'_> {
     }
 
     /// What a claim writes into its files, new or taken back: `$3` to `$9`.
-    fn stamp(&self, call: super::statement::Call) -> super::statement::Call {
+    fn stamp(&self, call: Call) -> Call {
         let order = self.order;
         let call = call.bind(order.night.to_string()).bind(order.run_id.to_string()).bind(order.format.as_str());
         let call = call.bind(order.version.number()).bind(order.due.cut_off.timestamp_micros());
@@ -114,13 +115,13 @@ impl Claim<'_> {
         let mut after: Option<CardId> = None;
         loop {
             let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
-            let (mut frozen, mut closed) = (Rows::default(), Rows::default());
+            let (mut frozen, mut closed) = (Vec::new(), Vec::new());
             let take = |row: &SqliteRow| {
                 let dossier = dossiers::dossier(&self.order.due.institution, row)?;
                 for decision in decide.decide(&dossier) {
                     match decision {
-                        Decision::Produce(item) => frozen.push(&packed(&dossier, &item)?)?,
-                        Decision::Close(record_uid, code) => closed.push(&(record_uid, code))?,
+                        Decision::Produce(item) => frozen.push(FrozenItem::of(&dossier, item)?),
+                        Decision::Close(record_uid, code) => closed.push(json!([record_uid, code])),
                     }
                 }
                 Ok(dossier.card_id)
@@ -136,28 +137,28 @@ impl Claim<'_> {
         }
     }
 
-    async fn write_items(&mut self, frozen: Rows, decide: &mut dyn Decide) -> Result<(), StoreError> {
-        let count = frozen.count;
-        if count == 0 {
-            return Ok(());
-        }
-        if self.files.is_empty() {
+    async fn write_items(&mut self, frozen: Vec<FrozenItem>, decide: &mut dyn Decide) -> Result<(), StoreError> {
+        if self.files.is_empty() && !frozen.is_empty() {
             self.make_file(&decide.new_file()).await?;
         }
-        let call = sql::WRITE_ITEMS.call().bind(self.files[0].to_string()).bind(self.order.epoch);
-        let call = call.bind(self.order.due.institution.as_str()).bind(frozen.into_text());
-        let written = call.run(&mut *self.connection).await?;
-        expect_count(written, count, "items of the claim")?;
-        self.items += count;
+        for rows in frozen.chunks(ROWS_PER_INSERT) {
+            let file_id = self.files[0].to_string();
+            let call = rows.iter().fold(sql::WRITE_ITEMS.call(rows.len()), |call, item| {
+                let call = call.bind(file_id.as_str()).bind(self.order.epoch).bind(self.order.due.institution.as_str());
+                item.bind(call)
+            });
+            expect_count(call.run(&mut *self.connection).await?, rows.len() as u64, "items of the claim")?;
+            self.items += rows.len() as u64;
+        }
         Ok(())
     }
 
-    async fn close(&mut self, closed: Rows) -> Result<(), StoreError> {
-        let count = closed.count;
-        if count == 0 {
+    async fn close(&mut self, closed: Vec<Value>) -> Result<(), StoreError> {
+        if closed.is_empty() {
             return Ok(());
         }
-        let text = closed.into_text();
+        let count = closed.len() as u64;
+        let text = array_of(closed);
         let call = sql::CLOSE_REQUESTS.call().bind(text.as_str()).bind(self.order.due.institution.as_str());
         expect_count(call.run(&mut *self.connection).await?, count, "requests the claim closes")?;
         let call = sql::TELL_CLOSED.call().bind(text).bind(self.order.due.institution.as_str());
@@ -246,31 +247,50 @@ impl Claim<'_> {
     }
 }
 
-/// An item as a JSON array, in the order [`sql::WRITE_ITEMS`] reads it.
-fn packed<'a>(dossier: &'a Dossier, item: &'a NewItem) -> Result<impl Serialize + 'a, StoreError> {
-    let request = dossier.requests.iter().find(|request| request.record_uid == item.record_uid);
-    let request = request.ok_or_else(|| StoreError::Corrupt {
-        what: format!("request {}", item.record_uid),
-        reason: format!("it was decided on, but card {} has no such due request", dossier.card_id),
-    })?;
-    let pin_version = (item.pin == crate::selection::PinAction::Stored).then_some(dossier.pin_version).flatten();
-    Ok((
-        item.sort_key.as_str(),
-        item.record_uid,
-        dossier.card_id.get(),
-        request.plastic_id.get(),
-        request.event,
-        u8::from(request.reproduction),
-        dossier.card_version,
-        dossier.card.customer_id.get(),
-        dossier.customer_version,
-        dossier.card.account_id.get(),
-        dossier.account_version,
-        item.pin.as_str(),
-        pin_version,
-        u8::from(item.prints_pin),
-        item.settles_to,
-    ))
+/// An item with the versions it was decided on.
+struct FrozenItem {
+    item: NewItem,
+    card_id: i64,
+    plastic_id: i64,
+    event: ProductionEvent,
+    reproduction: bool,
+    card_version: i64,
+    product_code: String,
+    customer: (i64, i64),
+    account: (i64, i64),
+    pin_version: Option<i64>,
+}
+
+impl FrozenItem {
+    fn of(dossier: &Dossier, item: NewItem) -> Result<Self, StoreError> {
+        let request = dossier.requests.iter().find(|request| request.record_uid == item.record_uid);
+        let request = request.ok_or_else(|| StoreError::Corrupt {
+            what: format!("request {}", item.record_uid),
+            reason: format!("it was decided on, but card {} has no such due request", dossier.card_id),
+        })?;
+        Ok(Self {
+            card_id: dossier.card_id.get(),
+            plastic_id: request.plastic_id.get(),
+            event: request.event,
+            reproduction: request.reproduction,
+            card_version: dossier.card_version,
+            product_code: dossier.card.product_code.clone(),
+            customer: (dossier.card.customer_id.get(), dossier.customer_version),
+            account: (dossier.card.account_id.get(), dossier.account_version),
+            pin_version: if item.pin == PinAction::Stored { dossier.pin_version } else { None },
+            item,
+        })
+    }
+
+    /// Binds the columns of [`sql::WRITE_ITEMS`] behind file, epoch and institution.
+    fn bind(&self, call: Call) -> Call {
+        let call = call.bind(self.item.sort_key.as_str()).bind(self.item.record_uid.to_string());
+        let call = call.bind(self.card_id).bind(self.plastic_id).bind(self.event.as_str()).bind(self.reproduction);
+        let call = call.bind(self.card_version).bind(self.product_code.as_str());
+        let call = call.bind(self.customer.0).bind(self.customer.1);
+        let call = call.bind(self.account.0).bind(self.account.1).bind(self.item.pin.as_str()).bind(self.pin_version);
+        call.bind(self.item.prints_pin).bind(self.item.settles_to.map(PlasticStatus::as_str))
+    }
 }
 
 /// A set of rows changes as a whole or not at all.

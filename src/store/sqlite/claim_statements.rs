@@ -1,5 +1,6 @@
 //! The SQL texts of the claim.
 
+use super::many::ManyRows;
 use super::statement::statement;
 
 statement!(
@@ -16,16 +17,17 @@ statement!(
         epoch, manufacturer, sequence_number, previous_file_id, file_type, state, fill_seed)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 );
+/// Bound row by row in the order of its columns.
+pub(super) const WRITE_ITEMS: ManyRows = ManyRows {
+    name: "WRITE_ITEMS",
+    insert: "INSERT INTO file_item (file_id, epoch, institution, sort_key, record_uid, card_id, plastic_id, event,
+        reproduction, card_version, product_code, customer_id, customer_version, account_id, account_version, pin_action, pin_version,
+        prints_pin, settles_to)",
+    columns: 19,
+    then: "",
+};
 statement!(
-    pub(super) WRITE_ITEMS = "INSERT INTO file_item (file_id, epoch, institution, sort_key, record_uid, card_id,
-        plastic_id, event, reproduction, card_version, customer_id, customer_version, account_id, account_version,
-        pin_action, pin_version, prints_pin, settles_to)
-    SELECT $1, $2, $3, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6,
-        value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14
-    FROM json_each($4)"
-);
-statement!(
-    pub(super) CLOSE_REQUESTS = "UPDATE production_request SET state = 'CLOSED', reason = closed.value ->> 1
+    pub(super) CLOSE_REQUESTS = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = closed.value ->> 1
     FROM json_each($1) AS closed
     WHERE production_request.record_uid = closed.value ->> 0 AND production_request.state = 'OPEN'
       AND production_request.institution = $2"

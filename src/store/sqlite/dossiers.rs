@@ -28,7 +28,7 @@ macro_rules! dossiers {
     due.requests
   FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), " ORDER BY r.number) AS requests
           FROM production_request AS r CROSS JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
-         WHERE r.institution = $1 AND r.state IN ('OPEN', 'CLAIMED') AND r.state = 'OPEN' AND r.marked_at <= $2
+         WHERE r.institution = $1 AND r.live = 1 AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id IN (SELECT value FROM json_each($5)))
            AND ", $route, "
          GROUP BY r.institution, r.card_id ORDER BY r.institution, r.card_id LIMIT $4) AS due
@@ -53,7 +53,7 @@ dossiers!(
 
 statement!(
     DUE_INSTITUTIONS = "SELECT institution, COUNT(*) FROM production_request
-    WHERE state IN ('OPEN', 'CLAIMED') AND state = 'OPEN' AND marked_at <= $1 GROUP BY institution ORDER BY institution"
+    WHERE live = 1 AND state = 'OPEN' AND marked_at <= $1 GROUP BY institution ORDER BY institution"
 );
 
 /// The call that reads one page of dossiers.

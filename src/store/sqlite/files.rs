@@ -24,7 +24,7 @@ macro_rules! files {
     f.previous_file_id, f.file_type, f.resend_of, f.format, f.version, f.cut_off, f.data_as_of, f.state, f.epoch,
     f.sealed_epoch, f.fill_seed, f.file_name, f.sha256, f.size_bytes, f.records, f.cards, f.pin_only,
     f.by_production_event, f.delivery_number, COALESCE(d.attempt, 0), d.temporary_name, d.identity,
-    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at
+    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at, f.settled_at, f.rename_attempted
   FROM file AS f
   LEFT JOIN delivery AS d ON d.file_id = f.file_id AND d.delivery_number = f.delivery_number ",
             $rest
@@ -34,7 +34,7 @@ macro_rules! files {
 files!(FILE, "WHERE f.file_id = $1");
 files!(
     UNFINISHED,
-    "WHERE f.state <> 'SETTLED' AND f.state <> 'UNCERTAIN'
+    "WHERE f.state <> 'SETTLED'
  ORDER BY f.institution, f.manufacturer, f.sequence_number"
 );
 files!(FILES_OF_NIGHT, "WHERE f.night = $1 ORDER BY f.institution, f.manufacturer, f.sequence_number");
@@ -111,6 +111,8 @@ fn file_row(row: &SqliteRow) -> Result<FileRow, StoreError> {
         rename_attempt: columns.number()?,
         trouble: columns.take()?,
         published_at: columns.instant_optional()?,
+        settled_at: columns.instant_optional()?,
+        rename_attempted: columns.flag()?,
     })
 }
 
@@ -131,7 +133,7 @@ pub(super) async fn list(call: Call, connection: &mut SqliteConnection) -> Resul
     call.rows(connection).await?.iter().map(file_row).collect()
 }
 
-/// Files a run still has to finish.
+/// Files that are not settled.
 pub(super) async fn unfinished(readers: &Pool<Sqlite>) -> Result<Vec<FileRow>, StoreError> {
     UNFINISHED.call().rows(readers).await?.iter().map(file_row).collect()
 }

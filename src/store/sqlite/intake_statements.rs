@@ -134,10 +134,10 @@ statement!(
 statement!(
     pub(super) LIVE_REQUESTS = "SELECT json_group_array(", request_json!(), " ORDER BY r.number), r.state
     FROM production_request AS r
-    WHERE r.institution = $1 AND r.card_id = $2 AND r.state IN ('OPEN', 'CLAIMED') GROUP BY r.state"
+    WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state"
 );
 statement!(
-    pub(super) CLOSE_REQUEST = "UPDATE production_request SET state = 'CLOSED', reason = $3
+    pub(super) CLOSE_REQUEST = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = $3
     WHERE record_uid = $2 AND institution = $1 AND state = 'OPEN'"
 );
 statement!(pub(super) NEWEST_PIN = "SELECT MAX(version) FROM pin WHERE institution = $1 AND card_id = $2");

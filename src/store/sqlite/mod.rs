@@ -13,6 +13,7 @@ mod intake;
 mod intake_statements;
 mod items;
 mod lock;
+mod many;
 mod opening;
 mod pins;
 mod plastics;
@@ -106,33 +107,9 @@ fn text_of(what: &'static str, value: &(impl Serialize + ?Sized)) -> Result<Stri
         .map_err(|_| StoreError::Corrupt { what: what.to_owned(), reason: "it cannot be written as JSON".to_owned() })
 }
 
-/// Row values as a JSON array, written as they come, for statements that write many rows at once.
-#[derive(Default)]
-struct Rows {
-    text: String,
-    count: u64,
-}
-
-impl Rows {
-    fn of<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<Self, StoreError> {
-        let mut all = Self::default();
-        for row in rows {
-            all.push(&row)?;
-        }
-        Ok(all)
-    }
-
-    fn push(&mut self, row: &impl Serialize) -> Result<(), StoreError> {
-        self.text.push(if self.count == 0 { '[' } else { ',' });
-        self.text.push_str(&text_of("a row to be written", row)?);
-        self.count += 1;
-        Ok(())
-    }
-
-    fn into_text(mut self) -> String {
-        self.text.push_str(if self.count == 0 { "[]" } else { "]" });
-        self.text
-    }
+/// Row values as a JSON array, for statements that write many rows at once.
+fn array_of(rows: Vec<serde_json::Value>) -> String {
+    serde_json::Value::Array(rows).to_string()
 }
 
 /// Every guarded statement changes exactly one row.

@@ -1,6 +1,6 @@
 //! Opening the file: who may read it, how durable it is, whether its tables are ours.
 //!
-//! Invariants: what durability rests on (`night.md` 3) is read back from the open connection and refused where it
+//! Invariants: what durability rests on is read back from the open connection and refused where it
 //! differs; the file is made with mode 0600, and SQLite gives its journal the same.
 
 use std::fs::OpenOptions;
@@ -22,10 +22,9 @@ const SCHEMA: &str = include_str!("../../../schemas/sql/sqlite.sql");
 
 /// Readers at once beside the one writer.
 const READERS: u32 = 4;
-/// Memory of the writer's pages, and of each reader's, in KiB: the writer's hold the ends of every index it adds to,
-/// a reader goes through its rows once.
-const WRITER_CACHE_KIB: u32 = 32_768;
-const READER_CACHE_KIB: u32 = 4_096;
+/// Page caches in KiB (negative is SQLite's way of saying KiB): the writer walks random recordUids, readers walk along.
+const WRITER_CACHE: &str = "-32768";
+const READER_CACHE: &str = "-4096";
 /// Rows the driver's thread may be ahead of us, so that both processors work.
 const ROWS_AHEAD: usize = 256;
 
@@ -53,9 +52,9 @@ pub(super) async fn open(
         return Err(unavailable(path, "there is no such file; the first emboss import makes it"));
     }
     let options = options(path, busy_timeout);
-    let writer = connect(path, with_cache(options.clone(), WRITER_CACHE_KIB), 1, busy_timeout).await?;
+    let writer = connect(path, options.clone(), 1, busy_timeout).await?;
     prepare(path, &writer, random).await?;
-    let options = with_cache(options.read_only(true), READER_CACHE_KIB);
+    let options = options.read_only(true).pragma("cache_size", READER_CACHE);
     let readers = connect(path, options, READERS, busy_timeout).await?;
     Ok(Pools { writer, readers })
 }
@@ -77,15 +76,11 @@ fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .page_size(8192)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", WRITER_CACHE)
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "4000")
         .row_buffer_size(ROWS_AHEAD)
         .statement_cache_capacity(200)
-}
-
-/// A negative cache size is one in KiB.
-fn with_cache(options: SqliteConnectOptions, kib: u32) -> SqliteConnectOptions {
-    options.pragma("cache_size", format!("-{kib}"))
 }
 
 async fn connect(

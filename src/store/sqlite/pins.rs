@@ -1,25 +1,25 @@
 //! PINs of a claimed file: which are missing, and the first one made for a request kept for ever (R40).
 
+use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::columns::Columns;
 use super::items::must_be_ours;
+use super::many::{ManyRows, ROWS_PER_INSERT};
 use super::statement::statement;
-use super::{Rows, SqliteStore};
+use super::{SqliteStore, array_of};
 use crate::card::FileId;
 use crate::store::{NewPin, PinToIssue, StoreError};
 
 // The index of items that need a PIN shrinks as they get one: a page never passes the ones done before.
 statement!(
-    ITEMS_WITHOUT_PIN = "SELECT need.record_uid, need.event, need.card_id, cv.data ->> 'productCode', c.pan,
+    ITEMS_WITHOUT_PIN = "SELECT need.record_uid, need.event, need.card_id, need.product_code, c.pan,
     (SELECT COALESCE(MAX(version), 0) + 1 FROM pin
       WHERE pin.institution = need.institution AND pin.card_id = need.card_id),
     made.version
-  FROM (SELECT * FROM file_item
+  FROM (SELECT record_uid, event, institution, card_id, product_code FROM file_item
          WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL LIMIT $2) AS need
   CROSS JOIN card AS c ON c.institution = need.institution AND c.card_id = need.card_id
-  CROSS JOIN card_version AS cv
-    ON cv.institution = need.institution AND cv.card_id = need.card_id AND cv.version = need.card_version
   LEFT JOIN pin AS made ON made.record_uid = need.record_uid"
 );
 statement!(
@@ -28,13 +28,12 @@ statement!(
       AND file_item.pin_version IS NULL AND made.record_uid = file_item.record_uid
       AND file_item.record_uid IN (SELECT value FROM json_each($2))"
 );
-statement!(
-    SAVE_PINS = "INSERT INTO pin
-        (institution, card_id, version, record_uid, scheme, stored, pvv, pvki, pvv_key, made_at)
-    SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4), unhex(value ->> 5),
-        value ->> 6, value ->> 7, $3
-    FROM json_each($2) WHERE true ON CONFLICT DO NOTHING"
-);
+const SAVE_PINS: ManyRows = ManyRows {
+    name: "SAVE_PINS",
+    insert: "INSERT INTO pin (institution, card_id, version, record_uid, scheme, stored, pvv, pvki, pvv_key, made_at)",
+    columns: 10,
+    then: "ON CONFLICT DO NOTHING",
+};
 statement!(INSTITUTION_OF_FILE = "SELECT institution FROM file WHERE file_id = $1");
 
 /// Items that need a PIN, after linking those whose PIN an earlier try made.
@@ -54,13 +53,13 @@ pub(super) async fn to_issue(store: &SqliteStore, file_id: FileId, limit: u32) -
                 version: columns.take()?,
             };
             match columns.take::<Option<i64>>()? {
-                Some(_) => made.push(request.record_uid),
+                Some(_) => made.push(json!(request.record_uid)),
                 None => missing.push(request),
             }
         }
         if !made.is_empty() {
             let mut transaction = store.begin().await?;
-            link(&mut transaction, file_id, Rows::of(made)?).await?;
+            link(&mut transaction, file_id, made).await?;
             super::commit(transaction).await?;
         }
         if !missing.is_empty() || rows.is_empty() {
@@ -76,17 +75,25 @@ pub(super) async fn save(store: &SqliteStore, file_id: FileId, epoch: i64, pins:
     must_be_ours(&mut transaction, file_id, epoch).await?;
     let row = INSTITUTION_OF_FILE.call().bind(file_id.to_string()).row(&mut *transaction).await?;
     let institution: String = row.map_or(Ok(String::new()), |row| Columns::of("file", &row).take())?;
-    let rows = Rows::of(pins.iter().map(|NewPin { record_uid, card_id, pin }| {
-        let (stored, pvv) = (hex::encode(&pin.stored), pin.pvv.as_ref().map(hex::encode));
-        (card_id.get(), pin.version, record_uid, &pin.scheme, stored, pvv, &pin.pvki, &pin.pvv_key)
-    }))?;
-    let call = SAVE_PINS.call().bind(institution).bind(rows.into_text());
-    call.bind(store.clock.now().timestamp_micros()).run(&mut *transaction).await?;
-    link(&mut transaction, file_id, Rows::of(pins.iter().map(|pin| pin.record_uid))?).await?;
+    let made_at_us = store.clock.now().timestamp_micros();
+    for rows in pins.chunks(ROWS_PER_INSERT) {
+        let call = rows.iter().fold(SAVE_PINS.call(rows.len()), |call, NewPin { record_uid, card_id, pin }| {
+            let call = call.bind(institution.as_str()).bind(card_id.get()).bind(pin.version);
+            let call = call.bind(record_uid.to_string()).bind(pin.scheme.as_str()).bind(pin.stored.as_slice());
+            let call = call.bind(pin.pvv.as_deref()).bind(pin.pvki.as_deref()).bind(pin.pvv_key.as_deref());
+            call.bind(made_at_us)
+        });
+        call.run(&mut *transaction).await?;
+    }
+    link(&mut transaction, file_id, pins.iter().map(|pin| json!(pin.record_uid)).collect()).await?;
     super::commit(transaction).await
 }
 
-async fn link(connection: &mut SqliteConnection, file_id: FileId, record_uids: Rows) -> Result<(), StoreError> {
-    LINK_PINS.call().bind(file_id.to_string()).bind(record_uids.into_text()).run(connection).await?;
+async fn link(
+    connection: &mut SqliteConnection,
+    file_id: FileId,
+    record_uids: Vec<serde_json::Value>,
+) -> Result<(), StoreError> {
+    LINK_PINS.call().bind(file_id.to_string()).bind(array_of(record_uids)).run(connection).await?;
     Ok(())
 }

@@ -65,7 +65,14 @@ pub(super) async fn end(
     let mut transaction = store.begin().await?;
     let changed = call.run(&mut *transaction).await?;
     guarded(changed, || format!("run {run_id}"), "it is not there, or it has ended before")?;
+    events::write(&mut transaction, at, "run.ended", None, &summary(run_id, exit_code, report)).await?;
     super::commit(transaction).await
+}
+
+/// R143: the run's summary for readers of events is its report, which holds counts, names and digests only.
+fn summary(run_id: RunId, exit_code: i32, report: &str) -> serde_json::Value {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
+    json!({ "runId": run_id, "exitCode": exit_code, "report": report })
 }
 
 /// The runs, newest first.

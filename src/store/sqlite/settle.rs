@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 use super::claim::expect_count;
 use super::columns::Columns;
 use super::settle_statements as sql;
-use super::{Rows, SqliteStore, events, files, text_of};
+use super::{SqliteStore, array_of, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
 use crate::settlement::FileEvent;
 use crate::store::{FileRow, SettleMismatch, SettleOutcome, StoreError};
@@ -104,14 +104,14 @@ impl Settlement<'_> {
         if mismatches.is_empty() {
             return Ok(());
         }
-        let uids = Rows::of(mismatches.iter().map(|mismatch| mismatch.record_uid))?.into_text();
+        let uids = array_of(mismatches.iter().map(|mismatch| json!(mismatch.record_uid)).collect());
         let call = sql::REQUESTS_MISMATCHED.call().bind(self.id.as_str()).bind(uids);
         let marked = call.run(&mut *self.connection).await?;
         expect_count(marked, mismatches.len() as u64, &format!("mismatched requests of file {}", self.id))
     }
 
     async fn closed_after_sealing(&mut self) -> Result<u64, StoreError> {
-        let words = text_of("final statuses", &FINAL)?;
+        let words = array_of(FINAL.iter().map(|status| json!(status)).collect());
         let call = sql::CLOSED_AFTER_SEALING.call().bind(self.id.as_str()).bind(words);
         let row = call.row(&mut *self.connection).await?;
         row.map_or(Ok(0), |row| Columns::of("card", &row).number())

@@ -66,7 +66,7 @@ statement!(
       AND plastic.plastic_id = i.plastic_id AND plastic.status = 'INACTIVE'"
 );
 statement!(
-    pub(super) REQUESTS_SENT = "UPDATE production_request SET state = 'SENT'
+    pub(super) REQUESTS_SENT = "UPDATE production_request SET state = 'SENT', live = 0
     WHERE state = 'CLAIMED' AND file_id = $1
       AND record_uid IN (SELECT record_uid FROM file_item WHERE file_id = $1 AND live = 1)"
 );
@@ -78,7 +78,7 @@ statement!(
 /// R28: waiting PIN orders `r` whose card's letter has gone out.
 macro_rules! superseded {
     () => {
-        "r.state IN ('OPEN', 'CLAIMED') AND r.state = 'OPEN' AND r.event = 'ROPIN' AND r.marked_at <= f.cut_off
+        "r.live = 1 AND r.state = 'OPEN' AND r.event = 'ROPIN' AND r.marked_at <= f.cut_off
       AND r.institution = i.institution AND r.card_id = i.card_id
       AND i.file_id = $1 AND i.live = 1 AND i.prints_pin = 1 AND i.event <> 'ROPIN'"
     };
@@ -91,7 +91,7 @@ statement!(
     WHERE f.file_id = $1 AND ", superseded!()
 );
 statement!(
-    pub(super) CLOSE_SUPERSEDED = "UPDATE production_request SET state = 'CLOSED', reason = 'SUPERSEDED'
+    pub(super) CLOSE_SUPERSEDED = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = 'SUPERSEDED'
     WHERE number IN (SELECT r.number
         FROM file AS f CROSS JOIN file_item AS i CROSS JOIN production_request AS r INDEXED BY request_live
         WHERE f.file_id = $1 AND ", superseded!(), ")"

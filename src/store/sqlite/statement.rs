@@ -2,7 +2,7 @@
 
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Encode, Executor, Sqlite, Type};
+use sqlx::{Encode, Executor, SqlSafeStr, Sqlite, Type};
 
 use crate::store::StoreError;
 
@@ -15,26 +15,35 @@ pub(super) struct Statement {
 
 /// A statement with its parameters.
 pub(super) struct Call {
-    statement: Statement,
+    name: &'static str,
     query: Query<'static, Sqlite, SqliteArguments>,
 }
 
 impl Statement {
     /// The text, ready for its parameters; prepared once per connection.
     pub(super) fn call(self) -> Call {
-        Call { statement: self, query: sqlx::query(self.sql) }
+        Call::of(self.name, self.sql)
     }
 
-    /// The error that names it. A database that another writer holds for too long is not a fault of the statement.
+    /// The error that names it.
     pub(super) fn failed(self, source: sqlx::Error) -> StoreError {
-        match not_at_fault(&source) {
-            Some(reason) => StoreError::Unavailable { database: "sqlite".to_owned(), reason: reason.to_owned() },
-            None => StoreError::Statement { statement: self.name, source },
-        }
+        failed(self.name, source)
+    }
+}
+
+/// A database that another writer holds for too long is not a fault of the statement.
+fn failed(statement: &'static str, source: sqlx::Error) -> StoreError {
+    match not_at_fault(&source) {
+        Some(reason) => StoreError::Unavailable { database: "sqlite".to_owned(), reason: reason.to_owned() },
+        None => StoreError::Statement { statement, source },
     }
 }
 
 impl Call {
+    pub(super) fn of(name: &'static str, sql: impl SqlSafeStr) -> Self {
+        Self { name, query: sqlx::query(sql) }
+    }
+
     /// The next parameter.
     pub(super) fn bind<'t, T: Encode<'t, Sqlite> + Type<Sqlite>>(mut self, value: T) -> Self {
         self.query = self.query.bind(value);
@@ -43,7 +52,7 @@ impl Call {
 
     /// Runs it; the number of rows it changed.
     pub(super) async fn run<'e>(self, on: impl Executor<'e, Database = Sqlite>) -> Result<u64, StoreError> {
-        let done = self.query.execute(on).await.map_err(|error| self.statement.failed(error))?;
+        let done = self.query.execute(on).await.map_err(|error| failed(self.name, error))?;
         Ok(done.rows_affected())
     }
 
@@ -52,23 +61,23 @@ impl Call {
         self,
         on: impl Executor<'e, Database = Sqlite>,
     ) -> Result<Option<SqliteRow>, StoreError> {
-        self.query.fetch_optional(on).await.map_err(|error| self.statement.failed(error))
+        self.query.fetch_optional(on).await.map_err(|error| failed(self.name, error))
     }
 
-    /// All its rows, each taken apart while the database reads the next one: two processors at work, and no more than
-    /// the results in memory.
+    /// All its rows, each taken apart while the database reads the next one: two processors work, and only what is
+    /// made of the rows stays in memory.
     pub(super) async fn each<'e, T: Send + Unpin>(
         self,
         on: impl Executor<'e, Database = Sqlite>,
         mut take: impl FnMut(&SqliteRow) -> Result<T, StoreError> + Send,
     ) -> Result<Vec<T>, StoreError> {
         let taken = self.query.map(|row| take(&row)).fetch_all(on).await;
-        taken.map_err(|error| self.statement.failed(error))?.into_iter().collect()
+        taken.map_err(|error| failed(self.name, error))?.into_iter().collect()
     }
 
     /// All its rows.
     pub(super) async fn rows<'e>(self, on: impl Executor<'e, Database = Sqlite>) -> Result<Vec<SqliteRow>, StoreError> {
-        self.query.fetch_all(on).await.map_err(|error| self.statement.failed(error))
+        self.query.fetch_all(on).await.map_err(|error| failed(self.name, error))
     }
 }
 

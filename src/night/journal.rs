@@ -1,0 +1,87 @@
+//! What the spool's journal knows and the database does not: a line that a crash left ahead, or a database that is
+//! older than the spool (fault 31).
+//!
+//! Each line is written before its transition, so after a crash the journal is at most one line ahead. More means that
+//! the database was restored from a backup or lost commits: its plastics may have been produced already, and a run
+//! would produce them again. That run is not begun.
+
+use std::collections::BTreeMap;
+
+use super::{Night, NightError, Run};
+use crate::card::FileId;
+use crate::settlement::{FileEvent, FileState};
+use crate::spool::{JournalEntry, JournalLine};
+use crate::store::{FileChange, FileRow};
+
+/// Lines looked at, newest first: a database that is behind is behind in the newest of all.
+const NEWEST: usize = 1_000;
+
+/// How a file's newest line stands to its row.
+enum Standing {
+    /// The row knows, or nothing has to be done about it.
+    Agreed,
+    /// A crash came between line and commit.
+    OneAhead,
+    /// The row is older than that.
+    Behind,
+}
+
+impl Night {
+    /// The files whose newest line was not committed.
+    ///
+    /// # Errors
+    /// [`NightError::OlderDatabase`], [`NightError::Spool`].
+    pub(super) async fn journal_ahead(&self) -> Result<BTreeMap<FileId, JournalEntry>, NightError> {
+        let lines = self.spool.journal()?;
+        let from = lines.len().saturating_sub(NEWEST);
+        let newest: BTreeMap<FileId, &JournalLine> = lines[from..].iter().map(|line| (line.file_id, line)).collect();
+        let mut ahead = BTreeMap::new();
+        for (file_id, line) in newest {
+            let file = self.store.file(file_id).await?;
+            match file.as_ref().map_or(Standing::Behind, |file| standing(file, line.entry)) {
+                Standing::Agreed => {}
+                Standing::OneAhead => drop(ahead.insert(file_id, line.entry)),
+                Standing::Behind => {
+                    let found =
+                        file.map_or_else(|| "does not know it".to_owned(), |file| format!("has {}", file.state));
+                    return Err(NightError::OlderDatabase { line: line.to_string(), found });
+                }
+            }
+        }
+        Ok(ahead)
+    }
+
+    /// Brings a file's row up to the line that was not committed. A rename of which only the line is known counts as
+    /// attempted: the next one looks what became of it.
+    pub(super) async fn catch_up(&self, run: &Run<'_>, file: FileRow) -> Result<FileRow, NightError> {
+        match run.ahead.get(&file.file_id) {
+            Some(JournalEntry::Rename { n }) => {
+                let change = FileChange::Rename { rename_attempt: *n };
+                Ok(self.store.advance(&file, FileEvent::Rename, run.epoch, change).await?)
+            }
+            Some(JournalEntry::Published) => {
+                let change = FileChange::Publish { at: self.store.now().await? };
+                Ok(self.store.advance(&file, FileEvent::Publish, run.epoch, change).await?)
+            }
+            // What was sealed and not committed was not sent either: it is composed again.
+            Some(JournalEntry::Sealed { .. }) | None => Ok(file),
+        }
+    }
+}
+
+fn standing(file: &FileRow, entry: JournalEntry) -> Standing {
+    use FileState as S;
+    match (entry, file.state) {
+        (JournalEntry::Sealed { .. }, S::Claimed) => Standing::OneAhead,
+        (JournalEntry::Sealed { .. }, _) | (_, S::Published | S::Settled | S::Uncertain) => Standing::Agreed,
+        (JournalEntry::Published, S::Renaming) => Standing::OneAhead,
+        // Uploaded again behind a rename that published nothing, or because a person said so: renames count anew.
+        (_, S::Sending) if file.rename_attempted => Standing::Agreed,
+        (JournalEntry::Rename { .. }, S::Ready) if file.rename_attempted && file.rename_attempt == 0 => {
+            Standing::Agreed
+        }
+        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n <= file.rename_attempt => Standing::Agreed,
+        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n == file.rename_attempt + 1 => Standing::OneAhead,
+        _ => Standing::Behind,
+    }
+}
