@@ -19,9 +19,10 @@ lint: build-packages
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-# Writes the expected files of the fixtures anew; read the difference before you commit it.
+# Writes the expected files of the fixtures and the help texts anew; read the difference before you commit it.
 golden: test-packages
 	UPDATE_GOLDEN=1 $(CARGO) test --locked --test golden
+	UPDATE_GOLDEN=1 $(CARGO) test --locked --test cli help
 
 # COUNT=1000000 make bench: another number of plastics.
 bench: build-packages

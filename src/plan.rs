@@ -73,7 +73,7 @@ impl Plan {
         total
     }
 
-    /// The `--json` object of `plan` (contracts.md): that of `run` without ids and times, and the findings.
+    /// The `--json` object of `plan`: that of `run` without ids and times, and the findings.
     /// `delivered` is what would be.
     pub fn to_json(&self) -> Value {
         let total = self.total();

@@ -179,7 +179,7 @@ impl Report {
         }
     }
 
-    /// 0 all settled, 1 something needs a person (mission.md).
+    /// 0 all settled, 1 something needs a person.
     pub fn exit_code(&self) -> i32 {
         let finished = self
             .agreements
@@ -191,7 +191,7 @@ impl Report {
         )
     }
 
-    /// The `--json` object (contracts.md).
+    /// The `--json` object.
     pub fn to_json(&self) -> Value {
         let total = self.total();
         let sum = self.arithmetic();

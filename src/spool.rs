@@ -3,7 +3,7 @@
 //! Invariants: only ciphertext stands here, 0600 in a 0700 folder; a [`SealedFile`] comes from a commit after fsync or
 //! from a reload whose bytes were hashed again, and from nowhere else; a journal line is durable before the call
 //! returns. Why a marker: a folder of another installation, or an empty one mounted by mistake, would look like lost
-//! bytes and have every card produced again (design `night.md` 3).
+//! bytes and have every card produced again.
 
 mod draft;
 mod journal;

@@ -18,6 +18,7 @@ use crate::config::{Config, ConfigError, Finding, adapters};
 use crate::delivery;
 
 /// One thing a person should know.
+#[derive(PartialEq, Eq)]
 struct Line {
     level: &'static str,
     subject: String,
@@ -151,13 +152,19 @@ fn check_sealer(config: &Config, agreement: &Agreement, now: DateTime<Utc>, line
             for expiry in sealer.expiries() {
                 if let Some(until) = expiry.at {
                     let subject = format!("OpenPGP key {}", expiry.fingerprint);
-                    lines.extend(expiry_line(subject, until, now, &config.warnings.key_expiry_days));
+                    let told = expiry_line(subject, until, now, &config.warnings.key_expiry_days);
+                    told.into_iter().for_each(|line| add_once(lines, line));
                 }
             }
         }
-        Err(findings) => {
-            lines.extend(findings.into_iter().map(|finding| Line::error(&subject, finding.text, finding.action)));
-        }
+        Err(findings) => findings.into_iter().map(Line::from).for_each(|line| add_once(lines, line)),
+    }
+}
+
+/// Agreements share the signer, and those of one house its recipients.
+fn add_once(lines: &mut Vec<Line>, line: Line) {
+    if !lines.contains(&line) {
+        lines.push(line);
     }
 }
 
@@ -174,7 +181,12 @@ async fn check_destinations(config: &Arc<Config>, lines: &mut Vec<Line>) {
         lines.push(match checked {
             Ok(Ok(checked)) if checked.can_stat => Line::good(subject, format!("answers: {}.", checked.identity)),
             Ok(Ok(checked)) => Line::good(subject, format!("answers and lets us only write: {}.", checked.identity)),
-            Ok(Err(error)) => Line::error(subject, chain(&error), ""),
+            Ok(Err(error)) => {
+                // Its errors begin with the destination, which is the subject here.
+                let text = chain(&error);
+                let rest = text.strip_prefix(&*subject).map(|rest| rest.trim_start_matches([':', ' ']).to_owned());
+                Line::error(subject, rest.unwrap_or(text), "")
+            }
             Err(_) => Line::error(subject, "the check ended without an answer.", ""),
         });
     }

@@ -8,7 +8,7 @@ use crate::trial::TrialError;
 /// A command that could not do its work.
 #[derive(Debug)]
 pub struct Failure {
-    /// Exit code of mission.md: 2 usage or configuration, 3 could not start or finish, 4 locked.
+    /// Exit code: 2 usage or configuration, 3 could not start or finish, 4 locked.
     pub exit_code: u8,
     /// One or more sentences.
     pub text: String,

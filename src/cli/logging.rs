@@ -53,7 +53,7 @@ impl Write for Masking {
 }
 
 /// Masks every run of 13 to 19 digits whose check digit is right and that has no hexadecimal letter beside it, so
-/// that digests stay readable (card-secrets.md 4).
+/// that digests stay readable.
 pub(super) fn mask(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut masked = String::with_capacity(text.len());

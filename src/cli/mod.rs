@@ -1,6 +1,6 @@
 //! The command line: one file per command, exit codes, people's text and `--json`.
 //!
-//! A stable contract (mission.md): names may gain flags, not change. There are no prompts, ever. With `--json` one
+//! A stable contract: names may gain flags, not change. There are no prompts, ever. With `--json` one
 //! object stands on stdout and people's text goes to stderr.
 
 mod check;

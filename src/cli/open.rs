@@ -13,7 +13,7 @@ use super::{Arguments, Failure, Surroundings, logging};
 use crate::agreement::Product;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::card::InstitutionId;
-use crate::config::{Config, adapters};
+use crate::config::{Config, Finding, adapters};
 use crate::night::{Configured, Night, NightSettings, Observer, Silent};
 use crate::spool::Spool;
 use crate::store::Store;
@@ -60,6 +60,22 @@ impl Home<'_> {
     }
 }
 
+impl Opened {
+    /// Refuses to start with a signing key that cannot sign: every agreement shares it.
+    pub(super) fn require_signer(&self) -> Result<(), Failure> {
+        match adapters::open_signer(&self.config, self.night.clock.now()) {
+            Ok(_) => Ok(()),
+            Err(findings) => Err(all(&findings)),
+        }
+    }
+}
+
+/// Every finding, as one failure.
+fn all(findings: &[Finding]) -> Failure {
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    Failure::configuration(findings.join("\n"))
+}
+
 /// Opens a night with a given clock and randomness: the command line, the demo and fixtures come through here.
 ///
 /// # Errors
@@ -71,8 +87,9 @@ pub async fn open_night(
     random: Arc<Random>,
     observer: Arc<dyn Observer>,
 ) -> Result<Night, Failure> {
-    let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random)).await?;
+    // Keys first: where they are at fault, no database is made either.
     let vault = open_vault(config, Arc::clone(&random))?;
+    let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random)).await?;
     let spool = open_spool(config, &store, &random).await?;
     let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement)).collect();
     Ok(Night {
@@ -108,13 +125,10 @@ fn products(config: &Config) -> BTreeMap<InstitutionId, BTreeMap<String, Product
 
 /// Opens the vault alone.
 pub(super) fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, Failure> {
-    adapters::open_vault(config, random).map_err(|findings| {
-        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
-        Failure::configuration(findings.join("\n"))
-    })
+    adapters::open_vault(config, random).map_err(|findings| all(&findings))
 }
 
-/// The spool is married to its database by a marker: another folder is refused, an empty one too (night.md 3).
+/// The spool is married to its database by a marker: another folder is refused, an empty one too.
 async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
     let folder = Path::new(&config.run.spool);
     let marker = match store.marker("spool").await? {

@@ -12,6 +12,7 @@ use crate::settlement::RunKind;
 
 pub(super) async fn schedule(home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
+    opened.require_signer()?;
     stop_on_signal(&opened.night.stop);
     let nights = Schedule::new(&opened.config.schedule).map_err(|error| Failure::configuration(error.to_string()))?;
     let mut attention = catch_up(&opened, &nights, *output).await?;

@@ -3,7 +3,7 @@
 //! Invariants: what is sent comes from a [`SealedFile`](crate::spool::SealedFile), so never plaintext; a final name is
 //! never overwritten and, once renamed, never touched again (R137); the algorithm stands once, above [`Remote`].
 //! Why a temporary name: only we create it and only our rename removes it, so it is the commit record at a house whose
-//! answers may be lost (design `night.md` 2).
+//! answers may be lost.
 //!
 //! Everything here blocks: the conductor moves it to a thread of its own.
 

@@ -1,4 +1,4 @@
-//! The rename that publishes, and the probe that decides what an unclear rename did (design `night.md` 2, R137).
+//! The rename that publishes, and the probe that decides what an unclear rename did (R137).
 //!
 //! Invariant: [`rename`] never sends a RENAME where it can see the final name, and never guesses: what the facts do not
 //! prove is [`Outcome::Uncertain`]. The table itself is a pure function over observed facts.

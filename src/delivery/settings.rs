@@ -68,7 +68,7 @@ pub struct SftpSettings {
     /// What the server lets us see.
     #[serde(default)]
     pub profile: Profile,
-    /// A person's word after `check --probe`; also that the house sweeps no temporary files.
+    /// A person's word after a trial with the house; also that the house sweeps no temporary files.
     #[serde(default)]
     pub rename_proves_publication: bool,
     /// Mode of delivered files, octal.

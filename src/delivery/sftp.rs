@@ -23,7 +23,7 @@ const STATUS_ANSWER: i32 = -31;
 /// First write: small enough for a slow line within its timeout. Doubled while writes are quick.
 const FIRST_STRIDE: usize = 256 * 1024;
 
-/// Largest write: more gains little on any line (design `speed.md`).
+/// Largest write: more gains little on any line.
 const LAST_STRIDE: usize = 4 * 1024 * 1024;
 
 /// An open SFTP session.

@@ -1,4 +1,4 @@
-//! The file's model: what embossing-file.md 3.2-3.5 lists, field for field, in the order in which they are written.
+//! The file's model, field for field in the order in which the fields are written (`schemas/` says the same).
 //!
 //! One model for both formats and both versions: the writers leave out what a version does not know.
 

@@ -50,7 +50,7 @@ impl Importer<'_> {
         Ok(answer(order, body, card_id, plastic_ids))
     }
 
-    /// A CVK whose time is over takes no new cards (card-secrets.md 2).
+    /// A CVK whose time is over takes no new cards.
     fn check_keys(&self, product: &Product) -> Result<(), Refusal> {
         let now = self.clock.now();
         for key in pinned_cvv_key(product).into_iter().chain([product.cvv2_key.as_str()]) {

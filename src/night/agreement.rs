@@ -60,7 +60,7 @@ impl Night {
             self.tell_doubtful(run, &mut share, &file).await?;
         }
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
-        // stolen or set to W since (night.md 2).
+        // stolen or set to W since.
         let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
         let (stale, left_over): (Vec<FileRow>, Vec<FileRow>) = left_over.into_iter().partition(stale);
         for file in left_over {
@@ -214,7 +214,7 @@ impl Night {
                 Ok(()) if share.report.outcome == Outcome::NothingDue => share.report.outcome = Outcome::Delivered,
                 Ok(()) => {}
                 Err(trouble) => {
-                    // An uncertain file does not hold up the ones behind it (night.md 2 "Order").
+                    // An uncertain file does not hold up the ones behind it.
                     share.blocked = !matches!(trouble, Trouble::Uncertain(_));
                     let why = trouble.local()?;
                     tracing::error!(file_id = %file.file_id, "{why}");

@@ -1,4 +1,4 @@
-//! From a sealed file to a published one: every state is written before the step it announces (`night.md` 2).
+//! From a sealed file to a published one: every state is written before the step it announces.
 //!
 //! The remote side is blocking and moves through blocking threads; the database is asked between the steps. A file
 //! is tried again with growing pauses while its errors say that another try may help (R136).

@@ -43,7 +43,7 @@ pub enum NightError {
 }
 
 impl NightError {
-    /// Exit codes of mission.md: 4 another run holds the lock, 1 a person must look, else 3.
+    /// Exit codes: 4 another run holds the lock, 1 a person must look, else 3.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Store(StoreError::Locked { .. }) => 4,

@@ -264,7 +264,7 @@ impl Personaliser<'_> {
         self.cvv(pan, &spec).await
     }
 
-    /// A key that ended takes no new cards, yet serves reissues until it retires (card-secrets.md 2).
+    /// A key that ended takes no new cards, yet serves reissues until it retires.
     async fn cvv(&self, pan: &Pan, spec: &CvvSpec<'_>) -> Result<Cvv, Fallout> {
         self.vault
             .live_cvk(spec.key_id, CvkUse::Reissue, self.at)

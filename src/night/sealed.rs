@@ -7,7 +7,7 @@ use super::error::Trouble;
 use super::{Night, Run};
 use crate::settlement::FileEvent;
 use crate::spool::{SealedFile, SpoolError};
-use crate::store::{FileChange, FileRow};
+use crate::store::{FileChange, FileRow, StoreError};
 
 impl Night {
     /// The bytes of a file that was sealed before; `None` where they were lost and the file stands in CLAIMED again.
@@ -27,11 +27,18 @@ impl Night {
 
     /// SPOOL_LOST: back to CLAIMED before any rename. After one, nobody can tell what the house has.
     async fn lose_spool(&self, run: &Run<'_>, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
-        if file.rename_attempt > 0 {
+        if file.rename_attempted {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }
-        tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
-        *file = self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await?;
-        Ok(())
+        match self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await {
+            Ok(claimed) => {
+                tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
+                *file = claimed;
+                Ok(())
+            }
+            // An earlier upload got as far as a rename: a person's matter, and this agreement's only.
+            Err(StoreError::Illegal { .. }) => Err(lost.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! Which requests go into tonight's file: one pure function from a candidate to a verdict, rules R1-R42, R50-R55
-//! and R80-R100 of the design.
+//! and R80-R100 of `docs/RULES.md`.
 //!
 //! A candidate is one production request together with everything known of its card at the claim. The verdict is
 //! decided against T0, the run's cut-off, and the agreement's terms; nothing is remembered between runs (R54).

@@ -1,6 +1,6 @@
 //! The states of a file and of its deliveries.
 //!
-//! [`FileState::next`] lists every legal pair; anything else is an error that names both (design `night.md` 2).
+//! [`FileState::next`] lists every legal pair; anything else is an error that names both.
 
 use crate::card::product::words;
 

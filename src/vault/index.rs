@@ -42,7 +42,7 @@ impl Index {
     }
 }
 
-/// The fill of a record's PIN block: HKDF-SHA-256 of the file's seed for the record (contracts.md), so that composing
+/// The fill of a record's PIN block: HKDF-SHA-256 of the file's seed for the record, so that composing
 /// a file again gives the same bytes.
 pub fn fill(seed: &[u8; 32], record_uid: RecordUid) -> [u8; 8] {
     let mut fill = [0; 8];

@@ -139,7 +139,7 @@ pub struct CvvSpec<'a> {
     pub service_code: &'a str,
 }
 
-/// Why card cryptography failed, by what must happen next (card-secrets.md 3).
+/// Why card cryptography failed, by what must happen next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CryptoError {
     /// This card cannot be done: it is held, the others go on.

@@ -15,7 +15,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("a section that does not exist", "[run]", "[frob]\nx = 1\n\n[run]", &["emboss.toml, line", "frob"]),
     ("no TOML at all", "[database]", "[database", &["emboss.toml, line"]),
-    ("a value of another kind", "months = 36", "months = \"36\"", &["emboss.toml, line", "integer"]),
+    ("a value of another kind", "months = 36", "months = \"36\"", &["emboss.toml, line", "invalid type"]),
     ("a word of no list", "format = \"xml\"", "format = \"csv\"", &["emboss.toml, line", "csv"]),
     (
         "another environment",
@@ -41,7 +41,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         "a test destination for live files",
         "environment = \"test\"   ",
         "environment = \"live\"   ",
-        &["[[destination]]", "local", "live"],
+        &["[[agreement]] 246001/FACTORY_X destination local is TEST", "of the same environment", "allow_software_pin"],
     ),
     (
         "an institution without an agreement's house",

@@ -55,7 +55,7 @@ fn a_user_who_is_not_admitted() {
     let mut secrets = house.secrets();
     secrets.private_key = house.key("stranger", "ed25519", "").into();
     trial.send_to_settings(&house.settings(), &secrets);
-    let says = ["destination factory-x refused user", "ask the house to admit it"];
+    let says = ["destination factory-x", "refused user", "ask the house to admit it"];
     undelivered(&trial, &says);
     checked(&trial, &says);
     assert_eq!(names(&house.incoming()), [""; 0]);

@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use chrono::Utc;
+
 use crate::support::gpg::Gpg;
-use crate::support::trial::Trial;
+use crate::support::trial::{Trial, orders};
 use crate::{checked, refused, stopped};
 
 /// Key files that every agreement needs.
@@ -52,8 +54,20 @@ fn a_key_of_another_check_value() {
     let trial = Trial::with_orders();
     let kcv = trial.configured("kcv");
     trial.configure(&format!("kcv = \"{kcv}\""), "kcv = \"000000\"");
-    refused(&trial, &["run"], 2, &["[vault]", "main", "000000"]);
-    checked(&trial, &["main", "000000"]);
+    let says = ["[vault]", "key main cannot be joined", "check value given", "are all components there"];
+    refused(&trial, &["run"], 2, &says);
+    checked(&trial, &says);
+}
+
+#[test]
+fn no_database_is_made_where_a_key_is_at_fault() {
+    let trial = Trial::new();
+    for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm"] {
+        let _ = fs::remove_file(trial.path(name));
+    }
+    trial.set_mode("keys/dek-1.tr31", 0o640);
+    trial.import(&orders()).exits(2).says(&["keys/dek-1.tr31 has mode 0640"]);
+    assert!(!trial.path("emboss.db").exists());
 }
 
 #[test]
@@ -86,6 +100,28 @@ fn an_expired_recipient() {
     stopped(&trial, &says).says(&["KEY_UNUSABLE", "3 selected = 0 delivered + 3 held"]);
     trial.run(&["plan"]).exits(0).says(&["stopped, KEY_UNUSABLE"]).says(&says);
     checked(&trial, &says);
+}
+
+#[test]
+fn r135_a_recipient_that_ends_soon_is_a_warning_and_no_error() {
+    // From the warning days of the default: 60, 30 and 7.
+    for (days, warned) in [(62, false), (59, true), (2, true)] {
+        let trial = Trial::with_orders();
+        let gpg = Gpg::new();
+        let (expire, at) = (format!("{days}d"), Utc::now().format("%Y%m%dT%H%M%S").to_string());
+        let fingerprint = gpg.generate("Factory X", "ed25519", "cert,sign", "never", &at);
+        gpg.add_subkey(&fingerprint, "cv25519", "encr", &expire, &at);
+        use_certificate(&trial, &gpg.export(&fingerprint), &fingerprint);
+        let outcome = trial.run(&["check", "--json"]).exits(0);
+        let findings = outcome.object()["findings"].clone();
+        let levels: Vec<&str> =
+            findings.as_array().unwrap().iter().map(|finding| finding["level"].as_str().unwrap()).collect();
+        assert_eq!(levels, if warned { vec!["warning"] } else { vec![] }, "{days}: {findings}");
+        if warned {
+            outcome.says(&[&fingerprint, "Prepare its successor", "Nothing stands in the way of a night."]);
+        }
+        trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
+    }
 }
 
 #[test]
@@ -124,11 +160,13 @@ fn a_recipient_that_cannot_be_read() {
 }
 
 #[test]
-fn a_signer_that_others_may_read_stops_every_agreement_and_loses_nothing() {
+fn a_signer_that_others_may_read() {
     let trial = Trial::with_orders();
     trial.set_mode("keys/signer.key", 0o640);
     let says = ["[signer] key_file", "keys/signer.key has mode 0640", "chmod 0600"];
-    stopped(&trial, &says);
+    refused(&trial, &["run"], 2, &says);
+    refused(&trial, &["schedule"], 2, &says);
+    trial.run(&["plan"]).exits(0).says(&["stopped, KEY_UNUSABLE"]).says(&says);
     checked(&trial, &says);
     trial.set_mode("keys/signer.key", 0o600);
     trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
@@ -141,7 +179,7 @@ fn a_signer_of_another_fingerprint() {
     let own = text.split("[signer]").nth(1).unwrap().split("fingerprint = \"").nth(1).unwrap()[..40].to_owned();
     trial.configure(&own, &trial.recipient_fingerprint());
     let says = ["[signer] key_file", &*own, "is not the pinned one"];
-    stopped(&trial, &says);
+    refused(&trial, &["run"], 2, &says);
     checked(&trial, &says);
 }
 
@@ -153,4 +191,17 @@ fn a_zone_key_of_another_check_value_stops_its_agreement_only() {
     trial.configure(&kcv, "000000");
     stopped(&trial, &["zpk-x-1"]);
     checked(&trial, &["zpk-x-1"]);
+}
+
+#[test]
+fn what_agreements_share_is_told_once() {
+    let trial = Trial::new();
+    trial.configure_more("[[institution]]\nid = \"246002\"\n\n[[agreement]]\ninstitution = \"246002\"\nmanufacturer = \"FACTORY_X\"\nformat = \"json\"\nversion = 1");
+    trial.run(&["check"]).exits(0);
+    trial.set_mode("keys/signer.key", 0o640);
+    fs::remove_file(trial.path("keys/factory-x.asc")).unwrap();
+    let findings = trial.run(&["check", "--json"]).exits(1).object()["findings"].clone();
+    let subjects: Vec<&str> =
+        findings.as_array().unwrap().iter().map(|finding| finding["subject"].as_str().unwrap()).collect();
+    assert_eq!(subjects, ["[signer] key_file", "[[manufacturer]] FACTORY_X recipients"]);
 }

@@ -17,7 +17,7 @@ use support::trial::{Outcome, State, Trial};
 fn refused(trial: &Trial, arguments: &[&str], code: i32, says: &[&str]) -> Outcome {
     let before = trial.state();
     let outcome = trial.run(arguments).exits(code).says(says);
-    assert_eq!(trial.state(), before, "{arguments:?} changed something");
+    trial.state().is_still(&before, &format!("{arguments:?}"));
     assert!(outcome.stderr.starts_with("emboss: "), "{}", outcome.stderr);
     assert_eq!(outcome.stdout, "", "{arguments:?}");
     no_noise(&outcome);
@@ -30,7 +30,7 @@ fn refused(trial: &Trial, arguments: &[&str], code: i32, says: &[&str]) -> Outco
 fn stopped(trial: &Trial, says: &[&str]) -> Outcome {
     let before = trial.state().besides_the_run();
     let outcome = trial.run(&["run"]).exits(1).says(says).says(&["STOPPED", "adds up."]);
-    assert_eq!(trial.state().besides_the_run(), before);
+    trial.state().besides_the_run().is_still(&before, "run");
     no_noise(&outcome);
     outcome
 }
@@ -53,7 +53,7 @@ fn undelivered(trial: &Trial, says: &[&str]) -> State {
 fn checked(trial: &Trial, says: &[&str]) {
     let before = trial.state();
     let outcome = trial.run(&["check"]).exits(1).says(says).says(&["A night would not go well."]);
-    assert_eq!(trial.state(), before, "check changed something");
+    trial.state().is_still(&before, "check");
     no_noise(&outcome);
 }
 

@@ -293,7 +293,7 @@ fn check_changes_nothing_and_tells_everything_at_once() {
         "keys/dek-1.tr31 has mode 0640",
         "keys/signer.key has mode 0644",
         "keys/factory-x.asc cannot be read",
-        "destination local",
+        "error   destination local: refused to stat ",
         "A night would not go well.",
     ]);
     assert_eq!(told.stderr, "");

@@ -75,7 +75,7 @@ fn exit_3_without_a_database() {
         let _ = fs::remove_file(trial.path(name));
     }
     for command in ["run", "plan", "status"] {
-        trial.run(&[command]).exits(3).says(&["emboss.db cannot be used: there is no such file", "emboss init"]);
+        trial.run(&[command]).exits(3).says(&["emboss.db cannot be used: there is no such file", "emboss import"]);
         assert!(!trial.path("emboss.db").exists(), "{command} made one");
     }
 }

@@ -186,60 +186,6 @@ async fn fault_7_a_house_that_takes_files_at_once_has_each_exactly_once() {
     assert_eq!((again.exit_code(), calls.len()), (0, 0), "the house is not even asked: {calls:?}");
 }
 
-/// SPOOL_LOST (night.md 2): the sealed bytes are gone. Before any rename the file is sealed again under its id and
-/// number; after one nobody can say what the house has.
-#[tokio::test]
-async fn r125_lost_sealed_bytes_are_sealed_again_before_a_rename_and_uncertain_after_one() {
-    for (step, expected) in
-        [("seal", FileState::Settled), ("complete", FileState::Settled), ("rename", FileState::Uncertain)]
-    {
-        let site = Site::with_cards(&[3001, 3002]).await;
-        let mut night = site.open_for(DATE).await;
-        night.store = Tripwire::at(night.store, step, When::After);
-        site.run_fails(&night, DATE).await;
-        drop(night);
-        let before = site.files().await;
-        for name in site.names_in("spool").iter().filter(|name| name.ends_with(".pgp")) {
-            std::fs::remove_file(site.path("spool").join(name)).unwrap();
-        }
-        let report = site.run(DATE).await;
-        assert_eq!(only_file(&report).state, expected, "lost after {step}: {report}");
-        assert!(report.arithmetic().adds_up());
-        let after = site.files().await;
-        assert_eq!((&before[0].file_id, before[0].sequence_number), (&after[0].file_id, after[0].sequence_number));
-        if expected == FileState::Settled {
-            assert_eq!(site.delivered()[0].cards(), [3001, 3002]);
-            assert_eq!(after[0].sha256.as_deref(), Some(&*sha256(&site.delivered()[0].sealed)));
-            assert_eq!(site.number("SELECT COUNT(*) FROM pin").await, 2);
-        } else {
-            assert_eq!((site.status(3001).await, report.exit_code()), ("INACTIVE".into(), 1));
-        }
-    }
-}
-
-/// Changed bytes in the spool are never sent.
-#[tokio::test]
-async fn r125_changed_sealed_bytes_are_not_sent() {
-    let site = Site::with_cards(&[3001]).await;
-    let mut night = site.open_for(DATE).await;
-    night.store = Tripwire::at(night.store, "seal", When::After);
-    site.run_fails(&night, DATE).await;
-    drop(night);
-    let name = site.names_in("spool").into_iter().find(|name| name.ends_with(".pgp")).unwrap();
-    let path = site.path("spool").join(name);
-    let mut bytes = std::fs::read(&path).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    std::fs::write(&path, bytes).unwrap();
-    let report = site.run(DATE).await;
-    let wrong: Vec<_> = site.delivered().iter().map(|file| sha256(&file.sealed)).collect();
-    assert!(wrong.iter().all(|sent| Some(sent) == site_sha(&report).as_ref()), "what was sent is what the ledger says");
-    assert!(report.arithmetic().adds_up(), "{report}");
-}
-
-fn site_sha(report: &emboss::report::Report) -> Option<String> {
-    only_file(report).sha256.clone()
-}
-
 #[tokio::test]
 async fn fault_29_one_house_fails_and_all_others_are_delivered() {
     let mut site = Site::with_cards(&[3001]).await;
@@ -259,43 +205,6 @@ async fn fault_29_one_house_fails_and_all_others_are_delivered() {
     let report = site.run(DATE).await;
     assert_eq!((report.exit_code(), site.status(3001).await), (0, "ACTIVE".into()), "{report}");
     assert_eq!(site.names_in("out-FACTORY_Y").len(), 1);
-}
-
-/// A key that goes bad after sealing keeps no sealed file from its house, and no delivered one from being settled.
-#[tokio::test]
-async fn r135_a_file_that_is_sealed_needs_no_key_any_more() {
-    for step in ["seal", "publish"] {
-        let site = Site::with_cards(&[3001]).await;
-        let mut night = site.open_for(DATE).await;
-        night.store = Tripwire::at(night.store, step, When::After);
-        site.run_fails(&night, DATE).await;
-        drop(night);
-        site.write_key("keys/factory-x.asc", b"no key at all");
-        let report = site.run(DATE).await;
-        assert_eq!((report.exit_code(), only(&report).outcome), (0, Outcome::Delivered), "{step}: {report}");
-        assert_eq!(site.status(3001).await, "ACTIVE");
-        let again = site.run(DATE).await;
-        assert_eq!((again.exit_code(), only(&again).outcome), (0, Outcome::AlreadyDelivered), "{again}");
-    }
-}
-
-/// ... but a claimed one does; the arithmetic holds all the same.
-#[tokio::test]
-async fn r135_a_claimed_file_waits_for_the_key() {
-    let site = Site::with_cards(&[3001]).await;
-    let mut night = site.open_for(DATE).await;
-    night.store = Tripwire::at(night.store, "claim", When::After);
-    site.run_fails(&night, DATE).await;
-    drop(night);
-    let right = std::fs::read(site.path("keys/factory-x.asc")).unwrap();
-    site.write_key("keys/factory-x.asc", b"no key at all");
-    let report = site.run(DATE).await;
-    assert_eq!((report.exit_code(), report.arithmetic().adds_up()), (1, true), "{report}");
-    assert_eq!(report.to_json()["undelivered"], json!({"byState": {"CLAIMED": 1}}));
-    assert!(only(&report).reason.as_deref().unwrap().contains("KEY_UNUSABLE"));
-    assert!(site.names_in("out").is_empty() && site.names_in("spool").iter().all(|name| !name.ends_with(".pgp")));
-    site.write_key("keys/factory-x.asc", &right);
-    assert_eq!(site.run(DATE).await.exit_code(), 0);
 }
 
 /// R138: what must never be read is looked for in everything that was written, and in what was told.
@@ -362,4 +271,49 @@ async fn r132_trailer_totals_equal_a_recount_in_both_formats_and_versions() {
         assert_eq!(trailer.by_production_event, [("NCRD".to_owned(), 3)].into());
         assert!(file.name.ends_with(&format!("_000001_3_V{version}.{format}.pgp")), "{}", file.name);
     }
+}
+
+/// Fault 4: killed while the house is being talked to.
+#[tokio::test]
+async fn fault_4_killed_in_the_middle_of_the_upload() {
+    for (step, state) in [
+        (Step::Connect, "SEALED"),
+        (Step::Create, "SENDING"),
+        (Step::Write, "SENDING"),
+        (Step::Close, "SENDING"),
+        (Step::Rename, "RENAMING"),
+    ] {
+        let site = Site::with_cards(&[3001, 3002]).await;
+        let mut night = site.open_for(DATE).await;
+        Rigged::into(&mut night, Trick::Die(step), None, &site.path("out"));
+        let error = site.run_fails(&night, DATE).await;
+        drop(night);
+        assert_eq!((error.exit_code(), site.states().await), (3, vec![state.to_owned()]), "{step}");
+        let sealed = site.files().await[0].sha256.clone();
+        let report = site.run(DATE).await;
+        assert_eq!((report.exit_code(), report.arithmetic().delivered), (0, 2), "{step}: {report}");
+        assert_eq!(site.names_in("out"), [NAME], "{step}: the older temporary file is unlinked");
+        assert_eq!(Some(sha256(&site.delivered()[0].sealed)), sealed, "{step}");
+        assert_eq!(site.events("plastic.moved").await.len(), 2, "{step}");
+    }
+}
+
+/// Several files of one night: they go in order, and none passes one that is stuck.
+#[tokio::test]
+async fn r136_r131_the_files_of_one_night_keep_their_order() {
+    let site = Site::with_cards(&[3001, 3002, 3003, 3004, 3005]).await;
+    site.edit("include_phone = true", "include_phone = true\nmax_records_per_file = 2");
+    let (report, calls) = tricked(&site, Trick::RefuseFile(2)).await;
+    assert_eq!(site.states().await, ["SETTLED", "SENDING", "CLAIMED"]);
+    assert_eq!((count(&calls, "create"), report.exit_code()), (2, 1), "the third was not even begun");
+    let sum = report.arithmetic();
+    assert_eq!((sum.selected, sum.delivered, sum.adds_up()), (5, 2, true), "{report}");
+    assert_eq!(report.to_json()["undelivered"], json!({"byState": {"CLAIMED": 1, "SENDING": 2}}));
+
+    let report = site.run(DATE).await;
+    let sum = report.arithmetic();
+    assert_eq!((report.exit_code(), sum.selected, sum.delivered), (0, 3, 3), "{report}");
+    let files: Vec<_> = site.delivered().iter().map(|file| (file.header.sequence_number, file.cards())).collect();
+    assert_eq!(files, [(1, vec![3001, 3002]), (2, vec![3003, 3004]), (3, vec![3005])]);
+    assert_eq!(only(&site.run(DATE).await).outcome, Outcome::AlreadyDelivered);
 }

@@ -11,10 +11,13 @@ mod support;
 #[path = "../support/tripwire.rs"]
 mod tripwire;
 
+mod composed;
 mod delivered;
 mod kept;
+mod random;
 mod reported;
 mod resumed;
 mod selected;
 mod settled;
 mod sftp;
+mod spooled;

@@ -77,7 +77,7 @@ async fn r61_a_run_that_dies_at_any_step_is_resumed_to_the_same_end() {
     }
 }
 
-/// The state each crash leaves is the one the table of night.md names, so that the test above met every state.
+/// The state each crash leaves is the one the table in `docs/ARCHITECTURE.md` names, so that the test above met every state.
 #[tokio::test]
 async fn a_crash_leaves_the_state_that_was_written_before_the_step() {
     for (step, when, state) in [
@@ -173,7 +173,7 @@ async fn r120_late_binding_an_update_before_the_claim_is_in_the_file_one_after_i
     assert_eq!(record.embossing.as_ref().unwrap().first_name.as_deref(), Some("Before"), "even when resumed");
 }
 
-/// night.md 2, CLAIMED: resumed for a later T0, the file is claimed again under its id and number.
+/// CLAIMED: resumed for a later T0, the file is claimed again under its id and number.
 #[tokio::test]
 async fn r125_a_claimed_file_is_claimed_again_for_a_later_night_under_its_id_and_number() {
     let site = Site::with_cards(&[3001, 3002]).await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use emboss::night::RunOrder;
 use emboss::plan::Expectation;
 use emboss::report::Outcome;
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::site::{
     DATE, ISSUER, NEXT, ORDERED, Site, card, night_of, of, only, only_file, person, sha256, update_card, with,
 };
+use crate::tripwire::{Tripwire, When};
 
 #[tokio::test]
 async fn r1_r6_marked_at_the_cut_off_goes_and_a_millisecond_later_waits() {
@@ -234,6 +236,8 @@ async fn r139_a_plan_decides_the_same_and_writes_nothing() {
     site.take(ORDERED, &[with(card(3003, 1001), json!({"body": {"pinStatus": "W"}}))]).await;
     let night = site.open_for(DATE).await;
     let (rows, spool) = (site.row_counts().await, site.names_in("spool"));
+    let bytes = || ["emboss.db", "emboss.db-wal"].map(|name| std::fs::read(site.path(name)).unwrap_or_default());
+    let database = bytes();
     let plastics = site.texts("SELECT status || plastic_id FROM plastic ORDER BY plastic_id").await;
     let plan = night.plan(&night_of(DATE)).await.unwrap();
     assert_eq!((plan.total().selected, plan.total().producing()), (3, 2));
@@ -242,6 +246,7 @@ async fn r139_a_plan_decides_the_same_and_writes_nothing() {
     assert_eq!((finding.card_id.get(), finding.code.as_str(), finding.age_days), (3003, "HELD_PIN_WAIT", 0));
     assert_eq!(plan.to_json()["exitCode"], 0);
 
+    assert!(bytes() == database, "not a byte of the database has changed");
     assert_eq!(site.row_counts().await, rows, "no claim, no PIN, no number, no run");
     assert_eq!(site.texts("SELECT status || plastic_id FROM plastic ORDER BY plastic_id").await, plastics);
     assert_eq!(site.names_in("spool"), spool);
@@ -266,6 +271,72 @@ async fn r140_on_demand_by_card_and_the_night_does_not_repeat_it() {
     assert_eq!((report.arithmetic().selected, report.arithmetic().delivered), (2, 1));
     assert_eq!(site.delivered()[1].cards(), [3002]);
     assert_eq!(site.delivered()[1].header.sequence_number, 2, "one row of numbers for both (A24)");
+}
+
+/// R136, R140: what an on-demand run could not deliver, the night delivers first, and once.
+#[tokio::test]
+async fn r140_r136_an_on_demand_file_that_was_refused_goes_before_the_nights() {
+    let site = Site::with_cards(&[3001, 3002]).await;
+    std::fs::rename(site.path("out"), site.path("away")).unwrap();
+    let now = "2026-11-20T15:30:00Z";
+    let report = site.run_now(now, &[3002]).await;
+    assert_eq!((report.exit_code(), only(&report).outcome), (1, Outcome::Unfinished), "{report}");
+    std::fs::rename(site.path("away"), site.path("out")).unwrap();
+    let report = site.run(DATE).await;
+    assert_eq!((report.exit_code(), report.resumed.len()), (0, 1), "{report}");
+    let sum = report.arithmetic();
+    assert_eq!((sum.selected, sum.delivered), (1, 1), "the resumed file is counted apart: {report}");
+    let files: Vec<_> = site.delivered().iter().map(|file| (file.header.sequence_number, file.cards())).collect();
+    assert_eq!(files, [(1, vec![3002]), (2, vec![3001])]);
+}
+
+/// contracts.md: filters limit what is claimed, and what is resumed.
+#[tokio::test]
+async fn r140_filters_limit_what_is_claimed_and_what_is_resumed() {
+    let mut site = Site::with_cards(&[3001]).await;
+    site.add_institution("246002", "40000056");
+    site.add_house("FACTORY_Y");
+    site.add_agreement(ISSUER, "FACTORY_Y");
+    site.add_agreement("246002", "FACTORY_Y");
+    let to_y = json!({"body": {"embossing": {"manufacturer": "FACTORY_Y"}}});
+    site.take(ORDERED, &[with(card(3002, 1001), to_y.clone())]).await;
+    let second: Vec<_> = person(1001)
+        .into_iter()
+        .chain([with(card(3003, 1001), to_y)])
+        .map(|order| with(order, json!({"institutionId": "246002"})))
+        .collect();
+    site.take(ORDERED, &second).await;
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "seal", When::After);
+    site.run_fails(&night, DATE).await;
+    drop(night);
+    assert_eq!(site.states().await, ["SEALED"], "that of {ISSUER} with FACTORY_X");
+
+    let filtered = |institutions: &[&str], manufacturers: &[&str]| RunOrder {
+        institutions: institutions.iter().map(|id| id.parse().unwrap()).collect(),
+        manufacturers: manufacturers.iter().map(|code| code.parse().unwrap()).collect(),
+        ..night_of(DATE)
+    };
+    let night = site.open_for(DATE).await;
+    let report = night.run(&filtered(&["246002"], &[])).await.unwrap();
+    assert_eq!((report.agreements.len(), report.arithmetic().selected, report.exit_code()), (1, 1, 0), "{report}");
+    assert_eq!((site.status(3003).await, site.status(3002).await), ("ACTIVE".into(), "INACTIVE".into()));
+    let report = night.run(&filtered(&[], &["FACTORY_Y"])).await.unwrap();
+    assert_eq!((report.arithmetic().selected, report.exit_code()), (1, 0), "{report}");
+    assert_eq!(site.status(3002).await, "ACTIVE");
+    assert!(site.names_in("out").is_empty(), "FACTORY_X's file was not resumed");
+    let report = night.run(&filtered(&[], &[])).await.unwrap();
+    assert_eq!((report.arithmetic().selected, report.exit_code()), (1, 0), "{report}");
+    assert_eq!(site.delivered()[0].cards(), [3001]);
+}
+
+#[tokio::test]
+async fn r36_s_without_a_pin_is_held_and_never_gets_a_random_one() {
+    let site = Site::with_cards(&[]).await;
+    site.take(ORDERED, &[card(3001, 1001), update_card(3001, json!({"pinStatus": "S"}))]).await;
+    let report = site.run(DATE).await;
+    assert_eq!(report.total().held, BTreeMap::from([("PIN_NOT_AVAILABLE", 1)]));
+    assert_eq!((site.number("SELECT COUNT(*) FROM pin").await, site.files().await.len()), (0, 0));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::cards;
 use super::tree::{Document, Tree};
 
-/// Version 2 only (embossing-file.md 3.3): never in a version 1 file.
+/// Version 2 only: never in a version 1 file.
 pub const V2_ONLY: &[&str] = &[
     "productionReason",
     "customerNumber",

@@ -27,6 +27,10 @@ pub enum Trick {
     Greedy,
     /// Both of the two.
     GreedyAndLost,
+    /// The process dies at this step.
+    Die(Step),
+    /// The n-th file (1 and up) is refused when it is created.
+    RefuseFile(u32),
     /// The night is told to stop, as by SIGTERM, while this step is under way.
     StopAt(Step),
 }
@@ -118,6 +122,14 @@ impl RiggedRemote {
             Trick::Lose(at, times) if at == step && times > 0 => {
                 self.rig.set(Trick::Lose(at, times - 1));
                 Err(self.lost(step, place))
+            }
+            Trick::Die(at) if at == step => panic!("the process dies at {step}, as the test wants"),
+            Trick::RefuseFile(1) if step == Step::Create => {
+                Err(self.inner.refused(step, place, Refusal::PermissionDenied))
+            }
+            Trick::RefuseFile(number) if step == Step::Create => {
+                self.rig.set(Trick::RefuseFile(number - 1));
+                Ok(())
             }
             Trick::StopAt(at) if at == step => {
                 self.rig.stop.store(true, std::sync::atomic::Ordering::Relaxed);

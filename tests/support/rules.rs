@@ -25,9 +25,9 @@ fn row(line: &str) -> Option<Row> {
     Some(Row { rule: (*rule).to_owned(), proofs: proofs.collect() })
 }
 
-/// `R30`, `A6`, `T1`.
+/// `R30`, `A6`, `T1`, `F12`.
 fn is_rule(word: &str) -> bool {
-    let digits = word.strip_prefix(['R', 'A', 'T']).unwrap_or_default();
+    let digits = word.strip_prefix(['R', 'A', 'T', 'F']).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
@@ -39,13 +39,22 @@ pub(crate) fn functions(code: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The rules a function's name begins with: `r7_r08_no_card_crosses` proves R7 and R8.
+/// The rules a function's name begins with: `r7_r08_no_card_crosses` proves R7 and R8, `fault_12_and_17_a_reset` meets
+/// F12 and F17.
 pub(crate) fn rules_of(name: &str) -> Vec<String> {
-    let words = name.split('_').map(str::to_ascii_uppercase);
-    let rules: Vec<String> = words.take_while(|word| is_rule(word)).collect();
-    // A name that is nothing but a rule is no test's name.
-    let rules = if rules.len() == name.split('_').count() { Vec::new() } else { rules };
-    rules.into_iter().map(|rule| format!("{}{}", &rule[..1], rule[1..].trim_start_matches('0'))).collect()
+    match name.strip_prefix("faults").or_else(|| name.strip_prefix("fault")) {
+        Some(rest) => faults_of(rest),
+        None => {
+            let words = name.split('_').map(str::to_ascii_uppercase).take_while(|word| is_rule(word));
+            words.map(|rule| format!("{}{}", &rule[..1], rule[1..].trim_start_matches('0'))).collect()
+        }
+    }
+}
+
+fn faults_of(rest: &str) -> Vec<String> {
+    let words = rest.split('_').filter(|word| !word.is_empty() && *word != "and");
+    let numbers = words.take_while(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.map(|number| format!("F{number}")).collect()
 }
 
 /// Rules that code and comments name, as `R30`.
@@ -77,7 +86,9 @@ fn rows_names_and_mentions_are_recognised() {
     assert!(row("| R31 | nothing proves it |  |").unwrap().proofs.is_empty());
     assert!(row("| rule | what it says | proof |").is_none() && row("R30 is a rule").is_none());
     assert_eq!(rules_of("r7_r08_a12_no_card_crosses"), ["R7", "R8", "A12"]);
-    assert_eq!([rules_of("at_noon"), rules_of("r30"), rules_of("rest_1")], [const { Vec::<String>::new() }; 3]);
+    assert_eq!(rules_of("faults_12_and_17_a_reset"), ["F12", "F17"]);
+    assert_eq!([rules_of("fault27_a_control"), rules_of("fault_4_5_killed")].concat(), ["F27", "F4", "F5"]);
+    assert_eq!([rules_of("at_noon"), rules_of("faults"), rules_of("rest_1")], [const { Vec::<String>::new() }; 3]);
     let code = "// R30, (R7): not R, R3x, XR3, T0\nasync fn r30_w() {}\nfn two<'a>() {}";
     assert_eq!(mentioned(code).collect::<Vec<_>>(), ["R30", "R7"]);
     assert_eq!(functions(code).collect::<Vec<_>>(), ["r30_w", "two"]);

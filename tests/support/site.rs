@@ -4,7 +4,11 @@
 #![allow(dead_code, reason = "every test file uses another part of this")]
 #![allow(unreachable_pub, reason = "shared between test files")]
 
-use std::collections::BTreeMap;
+#[path = "site_database.rs"]
+mod database;
+#[path = "site_orders.rs"]
+mod orders;
+
 use std::fs;
 use std::io::{BufReader, Cursor};
 use std::os::unix::fs::PermissionsExt;
@@ -26,8 +30,8 @@ use emboss::seal::{self, OpeningKey, Verdict, generate_key};
 use emboss::trial::{Installation, lay_out};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row};
+
+pub use orders::{card, person, update_card, update_plastic, with};
 
 /// The issuer of the laid-out configuration.
 pub const ISSUER: &str = "246001";
@@ -48,52 +52,6 @@ pub fn date(text: &str) -> NaiveDate {
     text.parse().expect("a date")
 }
 
-/// A person with a customer and an account of the same number.
-pub fn person(number: u32) -> Vec<Value> {
-    vec![
-        json!({"op": "createCustomer", "customerId": number.to_string(), "body": {
-            "customerNumber": format!("C{number}"), "locale": "fi_FI", "regNo": "010190-123A",
-            "firstName": "Monica", "lastName": "Liikamaa",
-            "address": {"address1": "Strandgatan 1", "city": "Mariehamn", "zipCode": "22100", "country": "FIN"}}}),
-        json!({"op": "createAccount", "accountId": number.to_string(), "customerId": number.to_string(), "body": {}}),
-    ]
-}
-
-/// A card of that person, as ordered by default: product VISA_CARD, a random PIN, the default house.
-pub fn card(card: u32, person: u32) -> Value {
-    json!({"op": "createCard", "cardId": card.to_string(), "customerId": person.to_string(),
-        "accountId": person.to_string(), "cardRole": "MAIN", "scheme": "VISA",
-        "body": {"productCode": "VISA_CARD", "embossing": {"firstName": "Monica", "lastName": "Liikamaa"}}})
-}
-
-/// A change of a card.
-pub fn update_card(card: u32, body: Value) -> Value {
-    json!({"op": "updateCard", "cardId": card.to_string(), "body": body})
-}
-
-/// CANCEL or ACTIVATE of a plastic.
-pub fn update_plastic(card: u32, sequence_number: u32, action: &str) -> Value {
-    json!({"op": "updatePlastic", "cardId": card.to_string(), "sequenceNumber": sequence_number,
-        "body": {"action": action}})
-}
-
-/// `value` with the fields of `more` put in, however deep they stand.
-pub fn with(mut value: Value, more: Value) -> Value {
-    merge(&mut value, more);
-    value
-}
-
-fn merge(into: &mut Value, more: Value) {
-    match (into, more) {
-        (Value::Object(into), Value::Object(more)) => {
-            for (key, value) in more {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, more) => *into = more,
-    }
-}
-
 /// A delivered file, opened with the house's key.
 #[derive(Debug)]
 pub struct Delivered {
@@ -109,19 +67,6 @@ impl Delivered {
     pub fn cards(&self) -> Vec<i64> {
         self.records.iter().map(|record| record.card_id.get()).collect()
     }
-}
-
-/// One row of the file table, as far as tests look at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileState {
-    pub file_id: String,
-    pub institution: String,
-    pub manufacturer: String,
-    pub sequence_number: i64,
-    pub state: String,
-    pub sha256: Option<String>,
-    pub file_name: Option<String>,
-    pub attempt: i64,
 }
 
 /// The installation.
@@ -325,116 +270,6 @@ impl Site {
             return Delivered { name, sealed, header, records, trailer };
         }
         panic!("{name} is encrypted to none of the houses");
-    }
-
-    /// Runs a statement on the database, as a person with a shell might.
-    pub async fn sql(&self, statement: &str) {
-        self.try_sql(statement).await.expect("executed");
-    }
-
-    /// Runs a statement that the database may refuse.
-    pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
-        sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut self.connect().await).await.map(drop)
-    }
-
-    /// Marks one more plastic of a card, as the orders that make such events do: the card's next number, its expiry.
-    pub async fn mark_plastic(&self, card: u32, event: &str, marked_at: &str) {
-        let marked_at = at(marked_at).timestamp_micros();
-        self.sql(&format!(
-            "INSERT INTO plastic (institution, plastic_id, card_id, sequence_number, event, status, expiry, marked_at,
-                cvv_key, cvv2_key)
-             SELECT institution, (SELECT MAX(plastic_id) + 1 FROM plastic), card_id, MAX(sequence_number) + 1, '{event}',
-                'INACTIVE', expiry, {marked_at}, cvv_key, cvv2_key
-             FROM plastic WHERE card_id = {card} GROUP BY card_id"
-        ))
-        .await;
-        self.request(card, event, marked_at).await;
-    }
-
-    /// Reorders the PIN of a card: a request for the plastic in use.
-    pub async fn reorder_pin(&self, card: u32, marked_at: &str) {
-        self.request(card, "ROPIN", at(marked_at).timestamp_micros()).await;
-    }
-
-    async fn request(&self, card: u32, event: &str, marked_at: i64) {
-        self.sql(&format!(
-            "INSERT INTO production_request (record_uid, institution, card_id, plastic_id, event, reproduction, marked_at,
-                state)
-             SELECT '{}', institution, card_id, plastic_id, '{event}', 0, {marked_at}, 'OPEN'
-             FROM plastic WHERE card_id = {card} ORDER BY sequence_number DESC LIMIT 1",
-            self.random.uuid()
-        ))
-        .await;
-    }
-
-    /// The single number a query gives.
-    pub async fn number(&self, query: &str) -> i64 {
-        let row = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_one(&mut self.connect().await).await;
-        row.expect("a row").get(0)
-    }
-
-    /// The first column of every row, as text.
-    pub async fn texts(&self, query: &str) -> Vec<String> {
-        let rows = sqlx::query(AssertSqlSafe(query.to_owned())).fetch_all(&mut self.connect().await).await;
-        rows.expect("rows").iter().map(|row| row.get(0)).collect()
-    }
-
-    async fn connect(&self) -> sqlx::SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(self.path("emboss.db"));
-        options.connect().await.expect("the database opens")
-    }
-
-    /// `(sequence number, status)` of a card's plastics.
-    pub async fn plastics(&self, card: u32) -> Vec<(i64, String)> {
-        let query = format!("SELECT sequence_number, status FROM plastic WHERE card_id = {card} ORDER BY 1");
-        let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(&mut self.connect().await).await.expect("rows");
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
-    }
-
-    /// The status of a card's first plastic.
-    pub async fn status(&self, card: u32) -> String {
-        self.plastics(card).await[0].1.clone()
-    }
-
-    /// Every file, by agreement and number.
-    pub async fn files(&self) -> Vec<FileState> {
-        let query = "SELECT f.file_id, institution, manufacturer, sequence_number, f.state, sha256, file_name,
-            COALESCE(d.attempt, 0) FROM file AS f LEFT JOIN delivery AS d USING (file_id, delivery_number)
-            ORDER BY institution, manufacturer, sequence_number";
-        let rows = sqlx::query(query).fetch_all(&mut self.connect().await).await.expect("rows");
-        let file = |row: &sqlx::sqlite::SqliteRow| FileState {
-            file_id: row.get(0),
-            institution: row.get(1),
-            manufacturer: row.get(2),
-            sequence_number: row.get(3),
-            state: row.get(4),
-            sha256: row.get(5),
-            file_name: row.get(6),
-            attempt: row.get(7),
-        };
-        rows.iter().map(file).collect()
-    }
-
-    /// The states of every file, by agreement and number.
-    pub async fn states(&self) -> Vec<String> {
-        self.files().await.into_iter().map(|file| file.state).collect()
-    }
-
-    /// The data of the events of a kind, in order.
-    pub async fn events(&self, kind: &str) -> Vec<Value> {
-        let texts = self.texts(&format!("SELECT data FROM event WHERE kind = '{kind}' ORDER BY number")).await;
-        texts.iter().map(|text| serde_json::from_str(text).expect("JSON")).collect()
-    }
-
-    /// Rows of every table, to see whether anything was written.
-    pub async fn row_counts(&self) -> BTreeMap<String, i64> {
-        let tables = self.texts("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await;
-        let mut counts = BTreeMap::new();
-        for table in tables {
-            let count = self.number(&format!("SELECT COUNT(*) FROM \"{table}\"")).await;
-            counts.insert(table, count);
-        }
-        counts
     }
 }
 

@@ -254,9 +254,19 @@ pub struct State {
 }
 
 impl State {
+    /// Fails where something changed, naming the place only.
+    #[track_caller]
+    pub fn is_still(&self, before: &Self, what: &str) {
+        assert_eq!(self.delivered, before.delivered, "{what}: delivered");
+        assert!(self.spool == before.spool, "{what}: the spool changed");
+        for (table, rows) in &self.database {
+            assert_eq!(Some(rows), before.database.get(table), "{what}: table {table}");
+        }
+    }
+
     /// Without the rows that every run writes about itself.
     pub fn besides_the_run(mut self) -> Self {
-        for table in ["run", "agreement_night", "meta", "event"] {
+        for table in ["run", "agreement_night", "meta", "event", "sqlite_sequence"] {
             self.database.remove(table);
         }
         self

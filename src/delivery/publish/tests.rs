@@ -1,4 +1,4 @@
-//! The table of design `night.md` 2, row by row.
+//! What the probe decides, row by row.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! Opening the file: who may read it, how durable it is, whether its tables are ours.
 //!
-//! Invariants: what durability rests on (`night.md` 3) is read back from the open connection and refused where it
+//! Invariants: what durability rests on is read back from the open connection and refused where it
 //! differs; the file is made with mode 0600, and SQLite gives its journal the same.
 
 use std::fs::OpenOptions;
