@@ -36,7 +36,7 @@ const WAITING_CHUNKS: usize = 8;
 /// How one attempt at composing ended.
 enum Composed {
     /// All records are in.
-    Whole(SealedFile, Trailer),
+    Whole(SealedFile, Box<Trailer>),
     /// Cards fell out: the header's count is wrong, composing starts over without them.
     Without(Vec<Fallen>),
 }
@@ -191,7 +191,7 @@ impl Night {
                     code: ReasonCode::CryptoUnavailable,
                     detail: "sealing ended before the document did".to_owned(),
                 })?;
-                Ok(Composed::Whole(sealed, *trailer))
+                Ok(Composed::Whole(sealed, trailer))
             }
         }
     }
