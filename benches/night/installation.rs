@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use emboss::ambient::{Random, SystemClock};
@@ -17,11 +16,11 @@ use emboss::seal::{self, OpeningKey};
 use emboss::trial::{self, Installation};
 use emboss::{report, schedule};
 
+use crate::Outcome;
 use crate::mix::Mix;
 use crate::options::Options;
 use crate::orders::Orders;
-use crate::stages::Measured;
-use crate::{Outcome, memory};
+use crate::stages::{Begun, Measured};
 
 /// The issuer of the trial configuration.
 pub(crate) const INSTITUTION: &str = "246001";
@@ -89,14 +88,13 @@ impl Bench {
         let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
         let mut orders = Orders::new(*mix, self.marked_early(), self.marked_late());
         let mut answers = FirstRefusal::default();
-        memory::forget_peak();
-        let begun = Instant::now();
+        let begun = Begun::now();
         let summary = importer.import(&mut orders, &mut answers, &mut |_| {}).await?;
-        let seconds = begun.elapsed().as_secs_f64();
+        let measured = begun.measured();
         if summary.taken != 3 * mix.cards {
             return Err(format!("{} orders were refused: {}", summary.refused, answers.0.unwrap_or_default()).into());
         }
-        Ok(Measured { seconds, bytes: Some(orders.bytes), peak_kib: memory::peak_kib() })
+        Ok(Measured { bytes: Some(orders.bytes), ..measured })
     }
 
     /// Opens the night's files as the house would, and counts what is inside.

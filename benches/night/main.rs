@@ -20,7 +20,6 @@ mod table;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
-use std::time::Instant;
 
 use clap::Parser;
 use emboss::night::{Night, RunOrder};
@@ -31,7 +30,7 @@ use serde_json::{Value, json};
 use installation::Bench;
 use mix::Mix;
 use options::Options;
-use stages::{Measured, Watch};
+use stages::{Begun, Measured, Watch};
 
 /// What goes wrong in a benchmark ends it.
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -109,9 +108,9 @@ async fn timed(bench: &Bench, watch: Arc<Watch>) -> Outcome<(Report, Measured)> 
     let night: Night = bench.open(observer).await?;
     let order = RunOrder::night("bench", bench.date, schedule::cut_off(bench.date), "bench");
     watch.begin();
-    let begun = Instant::now();
+    let begun = Begun::now();
     let report = night.run(&order).await?;
-    let whole = Measured { seconds: begun.elapsed().as_secs_f64(), bytes: None, peak_kib: None };
+    let whole = Measured { peak_kib: None, ..begun.measured() };
     let due: u64 = report.arithmetic().selected;
     expect(&report, due)?;
     Ok((report, whole))

@@ -1,4 +1,4 @@
-//! Peak memory of a stage: the kernel's high-water mark of this process, set back where a stage begins.
+//! What the kernel knows of this process: its peak memory since a stage began, and its processor time.
 
 use std::fs;
 
@@ -12,4 +12,14 @@ pub(crate) fn peak_kib() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+/// Processor time of all threads so far, in seconds: what a busy neighbour on the machine does not change.
+pub(crate) fn processor_s() -> Option<f64> {
+    /// Linux counts in hundredths of a second.
+    const TICKS_PER_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = |place: usize| fields.split_whitespace().nth(place)?.parse::<u32>().ok();
+    Some(f64::from(ticks(11)? + ticks(12)?) / TICKS_PER_SECOND)
 }

@@ -12,15 +12,42 @@ use crate::memory;
 pub(crate) struct Measured {
     /// Wall clock.
     pub(crate) seconds: f64,
+    /// Processor time of all threads, in seconds.
+    pub(crate) processor_s: Option<f64>,
     /// What passed through it, where that is a stream of bytes.
     pub(crate) bytes: Option<u64>,
     /// The most resident memory.
     pub(crate) peak_kib: Option<u64>,
 }
 
+/// A stage under way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begun {
+    at: Instant,
+    processor_s: Option<f64>,
+}
+
+impl Begun {
+    /// A stage begins now.
+    pub(crate) fn now() -> Self {
+        memory::forget_peak();
+        Self { at: Instant::now(), processor_s: memory::processor_s() }
+    }
+
+    /// It ends now.
+    pub(crate) fn measured(self) -> Measured {
+        Measured {
+            seconds: self.at.elapsed().as_secs_f64(),
+            processor_s: memory::processor_s().zip(self.processor_s).map(|(now, then)| now - then),
+            bytes: None,
+            peak_kib: memory::peak_kib(),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
-    last: Instant,
+    last: Begun,
     stages: Vec<(&'static str, Measured)>,
 }
 
@@ -30,15 +57,14 @@ pub(crate) struct Watch(Mutex<State>);
 
 impl Default for Watch {
     fn default() -> Self {
-        Self(Mutex::new(State { last: Instant::now(), stages: Vec::new() }))
+        Self(Mutex::new(State { last: Begun::now(), stages: Vec::new() }))
     }
 }
 
 impl Watch {
     /// The night begins now.
     pub(crate) fn begin(&self) {
-        memory::forget_peak();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).last = Instant::now();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).last = Begun::now();
     }
 
     /// The stages in the order in which they ended.
@@ -52,10 +78,8 @@ impl Observer for Watch {
 
     fn finished(&self, _subject: &str, stage: Stage) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let seconds = now.duration_since(state.last).as_secs_f64();
-        state.stages.push((stage.as_str(), Measured { seconds, bytes: None, peak_kib: memory::peak_kib() }));
-        state.last = now;
-        memory::forget_peak();
+        let measured = state.last.measured();
+        state.stages.push((stage.as_str(), measured));
+        state.last = Begun::now();
     }
 }

@@ -34,8 +34,9 @@ impl Night<'_> {
             stages.push(row(name, records, Measured { bytes, ..*measured }));
         }
         let seconds = self.stages.iter().map(|(_, measured)| measured.seconds).sum();
+        let processor_s = self.stages.iter().map(|(_, measured)| measured.processor_s).sum();
         let peak_kib = self.stages.iter().filter_map(|(_, measured)| measured.peak_kib).max();
-        stages.push(row("claim to settled", self.cards, Measured { seconds, bytes: None, peak_kib }));
+        stages.push(row("claim to settled", self.cards, Measured { seconds, processor_s, bytes: None, peak_kib }));
         stages.push(row("whole run", self.cards, self.whole));
         json!({
             "cards": self.cards,
@@ -56,6 +57,7 @@ fn row(stage: &str, records: u64, measured: Measured) -> Value {
     row.insert("stage".to_owned(), json!(stage));
     row.insert("records".to_owned(), json!(records));
     row.insert("seconds".to_owned(), json!(rounded(measured.seconds)));
+    row.insert("processorSeconds".to_owned(), json!(measured.processor_s.map(rounded)));
     row.insert("recordsPerSecond".to_owned(), json!(per_second(records as f64).map(f64::round)));
     let megabytes = measured.bytes.and_then(|bytes| per_second(bytes as f64 / 1e6));
     row.insert("megabytesPerSecond".to_owned(), json!(megabytes.map(rounded)));
@@ -63,7 +65,7 @@ fn row(stage: &str, records: u64, measured: Measured) -> Value {
     Value::Object(row)
 }
 
-const HEAD: &str = "stage                records    seconds  records/s       MB/s   peak MiB\n";
+const HEAD: &str = "stage                records    seconds  processor  records/s       MB/s   peak MiB\n";
 
 /// The table of one night.
 pub(crate) fn of_one(night: &Value) -> String {
@@ -77,10 +79,11 @@ pub(crate) fn of_one(night: &Value) -> String {
     );
     for stage in night["stages"].as_array().into_iter().flatten() {
         text.push_str(&format!(
-            "{:<18} {:>9} {:>10} {:>10} {:>10} {:>10}\n",
+            "{:<18} {:>9} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
             stage["stage"].as_str().unwrap_or_default(),
             stage["records"].to_string(),
             figure(&stage["seconds"], 2),
+            figure(&stage["processorSeconds"], 2),
             figure(&stage["recordsPerSecond"], 0),
             figure(&stage["megabytesPerSecond"], 1),
             figure(&stage["peakMib"], 1),

@@ -138,7 +138,7 @@ fn narrate(told: &Told) -> String {
             indent(&wrapped(&document::masked_json(record, version)))
         ));
         text.push_str(&format!(
-            "   All of it: emboss --config {folder}/emboss.toml inspect {folder}/out/{name} --key {folder}/keys/factory-x.key\n"
+            "   All of it: emboss --config {folder}/emboss.toml inspect {folder}/out/{name} --key {folder}/keys/factory-x.key --unmask\n"
         ));
     }
     text.push_str("\n5. The plastics\n");

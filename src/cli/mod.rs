@@ -86,6 +86,24 @@ struct Filters {
     manufacturer: Vec<crate::card::ManufacturerCode>,
 }
 
+impl Filters {
+    /// A name nobody knows is a typing error: a night that leaves out what was meant must not end with 0.
+    fn check(&self, config: &crate::config::Config) -> Result<(), Failure> {
+        let unknown = |option: &str, name: &dyn std::fmt::Display| {
+            Failure::configuration(format!(
+                "--{option} {name} is not in the configuration: correct the name, or add it"
+            ))
+        };
+        for id in &self.institution {
+            config.institution(id).ok_or_else(|| unknown("institution", id))?;
+        }
+        for code in &self.manufacturer {
+            config.manufacturer(code).ok_or_else(|| unknown("manufacturer", code))?;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Args)]
 struct PlanArguments {
     /// The business date; without it the next one.

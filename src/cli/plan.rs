@@ -8,6 +8,7 @@ use crate::schedule;
 
 pub(super) async fn plan(arguments: &PlanArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
+    arguments.filters.check(&opened.config)?;
     let now = opened.night.store.now().await?;
     let date = arguments.date.unwrap_or_else(|| schedule::next_date(now));
     let order = RunOrder {

@@ -262,7 +262,7 @@ impl Night {
         Ok(())
     }
 
-    /// A file only a person can decide: told by every run until then, touched by none (night.md 2).
+    /// A file only a person can decide: told by every run until then, touched by none.
     async fn tell_doubtful(&self, run: &mut Run<'_>, share: &mut Share<'_>, file: &FileRow) -> Result<(), NightError> {
         if file.night == run.night {
             share.report.outcome = Outcome::Unfinished;

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::error::Trouble;
 use crate::agreement::{Cvv2Expiry, FileVersion, Product, Terms};
 use crate::card::stripe_name::{StripeName, stripe_name};
-use crate::card::{Cvv, Pan, PinBlock, ProductionEvent, Track};
+use crate::card::{Cvv, Pan, PinBlock, PlasticStatus, ProductionEvent, Track};
 use crate::document::{ChipData, DeliveryBlock, EmbossingLines, PinMailerBlock, Record, RecordType};
 use crate::selection::{self, ReasonCode};
 use crate::store::PinnedItem;
@@ -78,6 +78,17 @@ struct Pin {
     pvv: Option<Cvv>,
 }
 
+/// R69: a plastic that was moved behind the claim's back is not made; its item is released.
+fn still_to_be_made(item: &PinnedItem) -> Result<(), Fallout> {
+    let status = item.plastic.status;
+    let moves = item.event != ProductionEvent::Ropin && !item.reproduction;
+    if moves && status != PlasticStatus::Inactive {
+        let why = format!("plastic {} is {status}, no longer INACTIVE", item.plastic.plastic_id);
+        return Err(Fallout::Card(ReasonCode::SettleMismatch, why));
+    }
+    Ok(())
+}
+
 impl Personaliser<'_> {
     /// The record of one item.
     pub(super) async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
@@ -86,6 +97,7 @@ impl Personaliser<'_> {
             .vault
             .open_pan(&owner, &Wrapped(item.pan.clone()))
             .map_err(|error| Fallout::Card(ReasonCode::CardDataUnavailable, error.to_string()))?;
+        still_to_be_made(item)?;
         let product = self.product(item)?;
         let pin = self.pin(&owner, &pan, product, item).await?;
         let mut record = self.frame(number, item, pan);

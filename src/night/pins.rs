@@ -1,5 +1,7 @@
 //! Issues the PINs a claimed file needs: persisted first, then the file is built from what was persisted (R34, R40).
 
+use chrono::TimeDelta;
+
 use super::error::Trouble;
 use super::observe::Stage;
 use super::{Night, Run};
@@ -9,8 +11,11 @@ use crate::selection::{ReasonCode, Tally};
 use crate::store::{FileRow, ItemPin, NewPin, PinToIssue};
 use crate::vault::{CryptoError, Owner, PvvSpec, Wrapped};
 
-/// PINs per checkpoint: what a crash costs is at most this many unpersisted ones, which nobody has seen.
-const CHECKPOINT: u32 = 500;
+/// PINs asked for at once.
+const PAGE: u32 = 2_000;
+/// PINs are persisted at the latest after this time: what a crash costs is what a device made since, which nobody has
+/// seen.
+const CHECKPOINT: TimeDelta = TimeDelta::seconds(2);
 
 impl Night {
     pub(super) async fn issue_pins(
@@ -23,11 +28,12 @@ impl Night {
         let mut done = 0;
         loop {
             self.may_go_on()?;
-            let due = self.store.pins_to_issue(file.file_id, CHECKPOINT).await?;
+            let due = self.store.pins_to_issue(file.file_id, PAGE).await?;
             if due.is_empty() {
                 self.observer.finished(&terms.subject(), Stage::Pins);
                 return Ok(());
             }
+            let checkpoint = self.clock.now() + CHECKPOINT;
             let mut pins = Vec::with_capacity(due.len());
             for request in &due {
                 match self.issue_pin(terms, request).await {
@@ -42,9 +48,13 @@ impl Night {
                         return Err(Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail: why });
                     }
                 }
+                done += 1;
+                // What is left of the page comes again with the next one.
+                if self.clock.now() >= checkpoint {
+                    break;
+                }
             }
             self.store.save_pins(file.file_id, run.epoch, &pins).await?;
-            done += due.len() as u64;
             self.observer.progress(&terms.subject(), Stage::Pins, done, 0);
         }
     }

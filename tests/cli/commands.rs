@@ -32,9 +32,10 @@ fn demo_tells_a_night_in_fifty_lines() {
         "marked after the cut-off: tomorrow",
     ]);
     assert_eq!(names(&folder.join("out")).len(), 1);
-    // The command it ends with shows the same file.
+    // The command it tells shows all of the same file, for this is a TEST file.
     let command = told.stdout.lines().find_map(|line| line.trim().strip_prefix("All of it: emboss ")).unwrap();
-    Outcome::of(emboss().args(command.split(' '))).exits(0).says(&["The file is sound."]);
+    assert!(command.ends_with(" --unmask"), "{command}");
+    Outcome::unmasked(emboss().args(command.split(' '))).exits(0).says(&["The file is sound."]);
 }
 
 #[test]
@@ -198,8 +199,11 @@ fn plan_shows_any_date_and_writes_nothing() {
     trial.run(&["plan", "--date", &date(400)]).exits(0).says(&[&date(400), "2 to produce, 1 held"]);
     trial.run(&["plan", "--date", "2020-01-01"]).exits(0).says(&["2020-01-01", "0 to produce, 0 held"]);
     trial.run(&["plan", "--institution", "246001", "--manufacturer", "FACTORY_X"]).exits(0).says(&["2 to produce"]);
-    trial.run(&["plan", "--institution", "999999"]).exits(0).says(&["0 selected"]);
-    trial.run(&["plan", "--manufacturer", "FACTORY_Y"]).exits(0).says(&["0 selected"]);
+    trial
+        .run(&["plan", "--institution", "999999"])
+        .exits(2)
+        .says(&["--institution 999999 is not in the configuration"]);
+    trial.run(&["plan", "--manufacturer", "FACTORY_Y"]).exits(2).says(&["--manufacturer FACTORY_Y is not"]);
     assert_eq!(trial.state(), state);
 }
 
@@ -227,10 +231,17 @@ fn run_of_a_date_takes_what_was_due_then_and_only_once() {
 #[test]
 fn run_keeps_to_its_filters() {
     let trial = Trial::with_orders();
-    trial.run(&["run", "--institution", "999999"]).exits(0);
-    trial.run(&["run", "--manufacturer", "FACTORY_Y", "--manufacturer", "FACTORY_Z"]).exits(0);
+    trial.run(&["run", "--institution", "999999"]).exits(2).says(&["--institution 999999 is not", "correct the name"]);
+    trial.run(&["run", "--manufacturer", "FACTORY_Y"]).exits(2).says(&["--manufacturer FACTORY_Y is not"]);
+    trial.run(&["run", "--institution", "246001", "--institution", "999999"]).exits(2);
+    trial.configure_more(&format!(
+        "[[manufacturer]]\ncode = \"FACTORY_Y\"\ndestination = \"local\"\npin_keys = [\"zpk-x-1\"]\n\
+         recipients = [{{ certificate_file = \"keys/factory-x.asc\", fingerprint = \"{}\" }}]\n",
+        trial.recipient_fingerprint()
+    ));
+    trial.run(&["run", "--manufacturer", "FACTORY_Y"]).exits(0);
     assert_eq!(trial.delivered(), [""; 0]);
-    trial.run(&["run", "--institution", "246001", "--institution", "999999"]).exits(0);
+    trial.run(&["run", "--institution", "246001", "--manufacturer", "FACTORY_X"]).exits(0);
     assert_eq!(trial.delivered().len(), 1);
 }
 

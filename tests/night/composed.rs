@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::site::{DATE, NEXT, ORDERED, Site, card, only, only_file, update_card};
 use crate::tripwire::{Tripwire, When};
 
-/// A key that is not there fails one card's verification values while its file is composed (night.md 2 "Counts").
+/// A key that is not there fails one card's verification values while its file is composed.
 #[tokio::test]
 async fn r11_r40_r41_a_card_that_fails_while_composing_falls_out_and_keeps_its_pin_and_letter() {
     let site = Site::with_cards(&[3001, 3002, 3003]).await;

@@ -103,7 +103,7 @@ async fn r137_a_final_name_that_is_there_already_is_uncertain_and_never_overwrit
     let again = site.run(DATE).await;
     assert_eq!((again.exit_code(), only_file(&again).state), (1, FileState::Uncertain), "left to a person: {again}");
     assert_eq!(std::fs::read(site.path("out").join(NAME)).unwrap(), b"somebody else's");
-    // night.md 2 "Order": an uncertain file does not hold up the ones behind it.
+    // An uncertain file does not hold up the ones behind it.
     site.take("2026-11-21T10:00:00Z", &[card(3003, 1001)]).await;
     let next = site.run(NEXT).await;
     assert_eq!(next.arithmetic().delivered, 1, "{next}");

@@ -77,7 +77,7 @@ async fn an_on_demand_cut_off_is_of_microseconds() {
     assert_eq!(report.arithmetic().delivered, 1);
 }
 
-/// night.md 3: sealed bytes stay 35 days after SETTLED, and in no other state are they removed.
+/// Sealed bytes stay 35 days after SETTLED, and in no other state are they removed.
 #[tokio::test]
 async fn sealed_bytes_leave_the_spool_35_days_after_settlement_and_never_before() {
     let site = Site::with_cards(&[3001]).await;
@@ -132,7 +132,7 @@ async fn fault_31_a_restored_database_does_not_produce_a_night_twice() {
     assert_eq!(site.number("SELECT COUNT(*) FROM run").await, 0, "not even begun");
 }
 
-/// night.md 3: how far the journal may be ahead of each state, and what a run makes of it.
+/// How far the journal may be ahead of each state, and what a run makes of it.
 #[tokio::test]
 async fn fault_31_one_line_ahead_is_a_crash_and_two_are_an_older_database() {
     // The states of a night that ended in PUBLISHED, set back by a person's SQL.
@@ -159,7 +159,7 @@ async fn fault_31_one_line_ahead_is_a_crash_and_two_are_an_older_database() {
     }
 }
 
-/// night.md 3: a line PUBLISHED is the proof, whatever the house has done with the file since.
+/// A line PUBLISHED is the proof, whatever the house has done with the file since.
 #[tokio::test]
 async fn fault_7_a_line_published_that_was_not_committed_is_published() {
     let site = Site::with_cards(&[3001]).await;
@@ -174,7 +174,7 @@ async fn fault_7_a_line_published_that_was_not_committed_is_published() {
     assert_eq!((site.names_in("out").len(), site.status(3001).await), (0, "ACTIVE".to_owned()));
 }
 
-/// night.md 3: a line RENAME n that was not committed counts as the n-th rename.
+/// A line RENAME n that was not committed counts as the n-th rename.
 #[tokio::test]
 async fn a_line_rename_that_was_not_committed_counts_as_attempted() {
     let site = Site::with_cards(&[3001]).await;
@@ -191,4 +191,21 @@ async fn a_line_rename_that_was_not_committed_counts_as_attempted() {
         .filter_map(|line| line.split_once("RENAME ").map(|(_, n)| n.to_owned()))
         .collect();
     assert_eq!(renames, ["1", "2"]);
+}
+
+/// R69: found before the file is sealed, the item is released and the others go.
+#[tokio::test]
+async fn r69_a_plastic_that_was_moved_before_the_seal_is_released() {
+    let site = Site::with_cards(&[3001, 3002, 3003]).await;
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "claim", When::After);
+    site.run_fails(&night, DATE).await;
+    drop(night);
+    site.sql("UPDATE plastic SET status = 'ACTIVE' WHERE card_id = 3002").await;
+    let report = site.run(DATE).await;
+    assert_eq!(site.delivered()[0].cards(), [3001, 3003], "{report}");
+    assert_eq!(report.total().held.get("SETTLE_MISMATCH"), Some(&1), "{report}");
+    assert_eq!((report.arithmetic().adds_up(), report.exit_code()), (true, 1), "an alert: {report}");
+    let requests = site.texts("SELECT state FROM production_request ORDER BY card_id").await;
+    assert_eq!(requests, ["SENT", "OPEN", "SENT"]);
 }

@@ -1,5 +1,5 @@
 //! Random weeks: orders, changes, cancellations, databases that go away and houses that misbehave, night after night.
-//! Whatever happened, two good nights later the promise of `night.md` holds.
+//! Whatever happened, two good nights later the promise of the night holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -290,7 +290,7 @@ async fn r140_r136_an_on_demand_file_that_was_refused_goes_before_the_nights() {
     assert_eq!(files, [(1, vec![3002]), (2, vec![3001])]);
 }
 
-/// contracts.md: filters limit what is claimed, and what is resumed.
+/// Filters limit what is claimed, and what is resumed.
 #[tokio::test]
 async fn r140_filters_limit_what_is_claimed_and_what_is_resumed() {
     let mut site = Site::with_cards(&[3001]).await;

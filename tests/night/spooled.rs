@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::site::{DATE, ISSUER, ORDERED, Site, card, of, only, only_file, sha256, with};
 use crate::tripwire::{Tripwire, When};
 
-/// SPOOL_LOST (night.md 2): the sealed bytes are gone. Before any rename the file is sealed again under its id and
+/// SPOOL_LOST: the sealed bytes are gone. Before any rename the file is sealed again under its id and
 /// number; after one nobody can say what the house has.
 #[tokio::test]
 async fn r125_lost_sealed_bytes_are_sealed_again_before_a_rename_and_uncertain_after_one() {

@@ -6,6 +6,7 @@
 use chrono::{DateTime, SubsecRound, Utc};
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
 use super::claim_statements as sql;
 use super::columns::Columns;
@@ -114,24 +115,25 @@ impl Claim<'_> {
         let mut after: Option<CardId> = None;
         loop {
             let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
-            let rows = call.rows(&mut *self.connection).await?;
             let (mut frozen, mut closed) = (Vec::new(), Vec::new());
-            for row in &rows {
+            let take = |row: &SqliteRow| {
                 let dossier = dossiers::dossier(&self.order.due.institution, row)?;
-                after = Some(dossier.card_id);
                 for decision in decide.decide(&dossier) {
                     match decision {
                         Decision::Produce(item) => frozen.push(FrozenItem::of(&dossier, item)?),
                         Decision::Close(record_uid, code) => closed.push(json!([record_uid, code])),
                     }
                 }
-            }
+                Ok(dossier.card_id)
+            };
+            let cards = call.each(&mut *self.connection, take).await?;
             self.write_items(frozen, decide).await?;
             self.close(closed).await?;
             // A short page may still be followed by another only if cards appear meanwhile, and none can.
-            if rows.len() < CARDS_PER_PAGE as usize {
+            if cards.len() < CARDS_PER_PAGE as usize {
                 return Ok(());
             }
+            after = cards.last().copied();
         }
     }
 

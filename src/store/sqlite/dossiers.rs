@@ -99,8 +99,7 @@ pub(super) async fn read(
     limit: u32,
 ) -> Result<Vec<Dossier>, StoreError> {
     let call = page(due, after, limit)?;
-    let rows = call.rows(readers).await?;
-    rows.iter().map(|row| dossier(&due.institution, row)).collect()
+    call.each(readers, |row| dossier(&due.institution, row)).await
 }
 
 /// Institutions with due requests.

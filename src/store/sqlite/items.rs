@@ -56,7 +56,7 @@ pub(super) async fn page(
     limit: u32,
 ) -> Result<Vec<PinnedItem>, StoreError> {
     let call = ITEMS.call().bind(file_id.to_string()).bind(after.unwrap_or("")).bind(limit);
-    call.rows(readers).await?.iter().map(item).collect()
+    call.each(readers, item).await
 }
 
 fn item(row: &SqliteRow) -> Result<PinnedItem, StoreError> {

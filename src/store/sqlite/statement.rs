@@ -64,6 +64,17 @@ impl Call {
         self.query.fetch_optional(on).await.map_err(|error| failed(self.name, error))
     }
 
+    /// All its rows, each taken apart while the database reads the next one: two processors work, and only what is
+    /// made of the rows stays in memory.
+    pub(super) async fn each<'e, T: Send + Unpin>(
+        self,
+        on: impl Executor<'e, Database = Sqlite>,
+        mut take: impl FnMut(&SqliteRow) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let taken = self.query.map(|row| take(&row)).fetch_all(on).await;
+        taken.map_err(|error| failed(self.name, error))?.into_iter().collect()
+    }
+
     /// All its rows.
     pub(super) async fn rows<'e>(self, on: impl Executor<'e, Database = Sqlite>) -> Result<Vec<SqliteRow>, StoreError> {
         self.query.fetch_all(on).await.map_err(|error| failed(self.name, error))
