@@ -24,6 +24,8 @@ pub use journal::{JournalEntry, JournalLine};
 pub use sealed_file::SealedFile;
 
 const MARKER: &str = "marker";
+/// Where a marker is written before it takes its name.
+const MARKER_IN_THE_MAKING: &str = "marker.part";
 
 /// Why the spool did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -243,18 +245,16 @@ impl Spool {
         }
     }
 
+    /// The marker appears whole or not at all: half of one would make this folder another database's for ever.
     fn mark(self, marker: &str) -> Result<Self, SpoolError> {
-        if !self.names()?.is_empty() {
+        if self.names()?.iter().any(|name| name != MARKER_IN_THE_MAKING) {
             return Err(SpoolError::Unmarked { path: self.folder });
         }
-        let path = self.folder.join(MARKER);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(SpoolError::io("create", &path))?;
-        writeln!(file, "{marker}").and_then(|()| file.sync_all()).map_err(SpoolError::io("write", &path))?;
+        let (part, path) = (self.folder.join(MARKER_IN_THE_MAKING), self.folder.join(MARKER));
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+        let mut file = opened.map_err(SpoolError::io("create", &part))?;
+        writeln!(file, "{marker}").and_then(|()| file.sync_all()).map_err(SpoolError::io("write", &part))?;
+        fs::rename(&part, &path).map_err(SpoolError::io("create", &path))?;
         sync_folder(&self.folder)?;
         Ok(self)
     }

@@ -128,23 +128,41 @@ pub(super) fn open_vault(config: &Config, random: Arc<Random>) -> Result<Vault, 
     adapters::open_vault(config, random).map_err(|findings| all(&findings))
 }
 
+/// Which marker the spool has, and which one it is about to get.
+const SPOOL: &str = "spool";
+const SPOOL_INTENDED: &str = "spool intended";
+
 /// The spool is married to its database by a marker: another folder is refused, an empty one too.
 async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
     let folder = Path::new(&config.run.spool);
-    let marker = match store.marker("spool").await? {
-        Some(_) if is_empty(folder) => {
-            return Err(Failure::configuration(format!(
-                "the spool folder {} is not the one this database knows: it is empty or missing. Correct run.spool, or put the folder back",
-                folder.display()
-            )));
-        }
-        Some(marker) => marker,
-        None => random.uuid().to_string(),
+    let open = |marker: &str| {
+        Spool::open(folder, marker).map_err(|error| Failure::configuration(super::errors::chain(&error)))
     };
-    let spool = Spool::open(folder, &marker).map_err(|error| Failure::configuration(super::errors::chain(&error)))?;
-    // Only behind the folder's own: a marker in the database promises that the folder has one.
-    store.set_marker("spool", &marker).await?;
-    Ok(spool)
+    match store.marker(SPOOL).await? {
+        Some(_) if is_empty(folder) => Err(Failure::configuration(format!(
+            "the spool folder {} is not the one this database knows: it is empty or missing. Correct run.spool, or put the folder back",
+            folder.display()
+        ))),
+        // Nothing is written: who only looks needs no turn at a database that a claim is writing to.
+        Some(marker) => open(&marker),
+        None => {
+            let marker = intended_marker(store, random).await?;
+            let spool = open(&marker)?;
+            // Only behind the folder's own: a marker in the database promises that the folder has one.
+            store.set_marker(SPOOL, &marker).await?;
+            Ok(spool)
+        }
+    }
+}
+
+/// The marker a new spool gets, written down before the folder has it: a crash in between makes it no stranger.
+async fn intended_marker(store: &Arc<dyn Store>, random: &Random) -> Result<String, Failure> {
+    if let Some(marker) = store.marker(SPOOL_INTENDED).await? {
+        return Ok(marker);
+    }
+    let marker = random.uuid().to_string();
+    store.set_marker(SPOOL_INTENDED, &marker).await?;
+    Ok(marker)
 }
 
 fn is_empty(folder: &Path) -> bool {

@@ -36,9 +36,17 @@ const WAITING_CHUNKS: usize = 8;
 /// How one attempt at composing ended.
 enum Composed {
     /// All records are in.
-    Whole(SealedFile, Trailer),
-    /// A card fell out: the header's count is wrong, composing starts over without it.
-    Without(RecordUid, &'static str, ReasonCode, String),
+    Whole(SealedFile, Box<Trailer>),
+    /// Cards fell out: the header's count is wrong, composing starts over without them.
+    Without(Vec<Fallen>),
+}
+
+/// A card that cannot be composed, and why.
+struct Fallen {
+    record_uid: RecordUid,
+    event: &'static str,
+    code: ReasonCode,
+    why: String,
 }
 
 /// What goes to the sealing thread.
@@ -68,14 +76,26 @@ impl Night {
                     *file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
                     return Ok(sealed);
                 }
-                Composed::Without(record_uid, event, code, why) => {
-                    self.store.release(file.file_id, run.epoch, record_uid, code).await?;
-                    tally.fell_out(event, code);
-                    let text = format!("Request {record_uid} fell out of file {}: {why}.", file.file_id);
-                    run.alerts.push(Alert::new(code.as_str(), text));
-                }
+                Composed::Without(fallen) => self.let_go(run, file, fallen, tally).await?,
             }
         }
+    }
+
+    /// Takes cards out of a file that is not sealed yet; each waits with its reason.
+    async fn let_go(
+        &self,
+        run: &mut Run<'_>,
+        file: &FileRow,
+        fallen: Vec<Fallen>,
+        tally: &mut Tally,
+    ) -> Result<(), Trouble> {
+        for Fallen { record_uid, event, code, why } in fallen {
+            self.store.release(file.file_id, run.epoch, record_uid, code).await?;
+            tally.fell_out(event, code);
+            let text = format!("Request {record_uid} fell out of file {}: {why}.", file.file_id);
+            run.alerts.push(Alert::new(code.as_str(), text));
+        }
+        Ok(())
     }
 
     async fn record_seal(
@@ -165,13 +185,13 @@ impl Night {
             detail: "the sealing thread ended without an answer".to_owned(),
         })?;
         match fell_out? {
-            Written::Without(record_uid, event, code, why) => Ok(Composed::Without(record_uid, event, code, why)),
+            Written::Without(fallen) => Ok(Composed::Without(fallen)),
             Written::Whole(trailer) => {
                 let sealed = sealed?.ok_or_else(|| Trouble::Stopped {
                     code: ReasonCode::CryptoUnavailable,
                     detail: "sealing ended before the document did".to_owned(),
                 })?;
-                Ok(Composed::Whole(sealed, *trailer))
+                Ok(Composed::Whole(sealed, trailer))
             }
         }
     }
@@ -216,6 +236,7 @@ impl Night {
         let buffer = Buffer::default();
         let mut writer = DocumentWriter::new(buffer.clone(), header)?;
         let mut number = 0;
+        let mut fallen = Vec::new();
         let mut page = self.read_page(file, None);
         loop {
             let items = page.await.map_err(|_| Trouble::Whole(super::NightError::Interrupted))??;
@@ -224,15 +245,21 @@ impl Night {
             for item in &items {
                 number += 1;
                 match maker.record(number, item).await {
-                    Ok(record) => writer.write(&record)?,
+                    Ok(record) if fallen.is_empty() => writer.write(&record)?,
+                    // This attempt is lost; going on finds every card that falls out, so that one more will do.
+                    Ok(_) => {}
                     Err(Fallout::Card(code, why)) => {
-                        return Ok(Written::Without(item.record_uid, item.event.as_str(), code, why));
+                        let (record_uid, event) = (item.record_uid, item.event.as_str());
+                        fallen.push(Fallen { record_uid, event, code, why });
                     }
                     Err(Fallout::Stop(trouble)) => return Err(trouble),
                 }
                 buffer.hand_over(CHUNK_BYTES, pieces).await;
             }
             self.observer.progress(&terms.subject(), Stage::Seal, number, header.number_of_records);
+        }
+        if !fallen.is_empty() {
+            return Ok(Written::Without(fallen));
         }
         let (_, trailer) = writer.finish()?;
         buffer.hand_over(0, pieces).await;
@@ -267,7 +294,7 @@ impl Night {
 
 enum Written {
     Whole(Box<Trailer>),
-    Without(RecordUid, &'static str, ReasonCode, String),
+    Without(Vec<Fallen>),
 }
 
 /// Document bytes on their way from the writer to the queue; wiped once sealed.

@@ -66,6 +66,16 @@ fn a_folder_with_files_and_no_marker_is_refused() {
 }
 
 #[test]
+fn a_marker_that_a_crash_or_a_full_disk_left_half_written_is_made_again() {
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(home.path().join("marker.part"), "m").unwrap();
+    let spool = Spool::open(home.path(), "m-1").unwrap();
+    assert_eq!(names(&spool), ["marker"]);
+    assert_eq!(fs::read_to_string(spool.folder().join("marker")).unwrap(), "m-1\n");
+}
+
+#[test]
 fn a_folder_others_can_read_is_refused() {
     let (_home, spool) = spool();
     fs::set_permissions(spool.folder(), fs::Permissions::from_mode(0o750)).unwrap();

@@ -39,6 +39,19 @@ fn a_spool_that_is_gone_or_something_else() {
     trial.run(&["run"]).exits(0).says(&["SETTLED, 1 records"]);
 }
 
+/// A crash between the folder's marker and the database's, and one in the middle of the folder's.
+#[test]
+fn a_spool_that_was_only_half_made() {
+    let trial = Trial::with_orders();
+    execute(&trial.path("emboss.db"), "DELETE FROM marker WHERE name = 'spool'");
+    trial.run(&["status"]).exits(0);
+    execute(&trial.path("emboss.db"), "DELETE FROM marker WHERE name = 'spool'");
+    fs::rename(trial.path("spool/marker"), trial.path("spool/marker.part")).unwrap();
+    fs::write(trial.path("spool/marker.part"), "").unwrap();
+    trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
+    trial.run(&["run"]).exits(0);
+}
+
 #[test]
 fn a_database_of_another_version_or_program() {
     let trial = Trial::with_orders();

@@ -168,3 +168,13 @@ fn a_closed_pipe_is_no_failure() {
     let outcome = Outcome::at_end(child);
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
 }
+
+#[test]
+fn the_most_talkative_log_holds_no_statement_of_the_database() {
+    let trial = Trial::with_orders();
+    trial.configure_more("[log]\nlevel = \"trace\"\n");
+    for command in [&["plan"][..], &["run"], &["status"]] {
+        let outcome = trial.run(command).exits(0);
+        assert!(!outcome.stderr.contains("SELECT"), "{}", outcome.stderr);
+    }
+}

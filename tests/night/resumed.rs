@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use emboss::night::{Observer, Stage};
 use emboss::report::Outcome;
 use emboss::settlement::FileState;
 use serde_json::json;
@@ -257,4 +258,35 @@ async fn r131_numbers_are_dense_over_crashes_empty_nights_and_on_demand_runs() {
     let before: Vec<_> = files.iter().map(|file| file.header.previous_file_id).collect();
     let ids: Vec<_> = files.iter().map(|file| Some(file.header.file_id)).collect();
     assert_eq!(before, [None, ids[0], ids[1]], "each names the one before it");
+}
+
+/// Tells how many records each attempt at composing was for.
+#[derive(Debug, Default)]
+struct Attempts(std::sync::Mutex<Vec<u64>>);
+
+impl Observer for Attempts {
+    fn progress(&self, _subject: &str, stage: Stage, _done: u64, total: u64) {
+        if stage == Stage::Seal {
+            self.0.lock().unwrap().push(total);
+        }
+    }
+
+    fn finished(&self, _subject: &str, _stage: Stage) {}
+}
+
+/// night.md 2, Counts: cards that fall out while composing end that attempt. One more is enough for all of them: a key
+/// that retired would else have a night composed once for each of its cards.
+#[tokio::test]
+async fn all_cards_that_fall_out_cost_one_more_attempt() {
+    let site = Site::with_cards(&[3001, 3002, 3003, 3004, 3005]).await;
+    die(&site, "save_pins", When::After).await;
+    site.sql("UPDATE pin SET stored = x'00' WHERE card_id IN (3001, 3003, 3005)").await;
+    let mut night = site.open_for(DATE).await;
+    let attempts = Arc::new(Attempts::default());
+    night.observer = Arc::clone(&attempts) as _;
+    let report = night.run(&night_of(DATE)).await.unwrap();
+    assert_eq!(*attempts.0.lock().unwrap(), [5, 2], "records of each attempt");
+    assert_eq!(site.delivered()[0].cards(), [3002, 3004]);
+    assert_eq!(report.total().held.get("PIN_NOT_AVAILABLE"), Some(&3), "{report}");
+    assert_eq!((report.alerts.len(), report.arithmetic().adds_up()), (3, true), "{report}");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Pool, Row, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Pool, Row, Sqlite};
 
 use super::statement::statement;
 use crate::ambient::Random;
@@ -81,6 +81,8 @@ fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("wal_autocheckpoint", "4000")
         .row_buffer_size(ROWS_AHEAD)
         .statement_cache_capacity(200)
+        // Its texts are long and help nobody who runs a night.
+        .disable_statement_logging()
 }
 
 async fn connect(
@@ -102,21 +104,27 @@ async fn connect(
 
 async fn prepare(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Result<(), StoreError> {
     let refuse = |error: sqlx::Error| unavailable(path, &error.to_string());
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(refuse)?;
-    if count(&mut transaction, TABLES.sql).await.map_err(refuse)? == 0 {
-        make_tables(&mut transaction, random).await?;
-    }
-    check_schema(path, &mut transaction).await?;
-    transaction.commit().await.map_err(refuse)?;
     let mut connection = writer.acquire().await.map_err(refuse)?;
+    // Only a new database is written to: who only looks must not wait for a claim that is writing.
+    if count(&mut connection, TABLES.sql).await.map_err(refuse)? == 0 {
+        drop(connection);
+        make_tables(path, writer, random).await?;
+        connection = writer.acquire().await.map_err(refuse)?;
+    }
+    check_schema(path, &mut connection).await?;
     read_back(path, &mut connection).await
 }
 
-async fn make_tables(transaction: &mut Transaction<'static, Sqlite>, random: &Random) -> Result<(), StoreError> {
-    let made = sqlx::raw_sql(SCHEMA).execute(&mut **transaction).await;
-    made.map_err(|source| StoreError::Statement { statement: "schemas/sql/sqlite.sql", source })?;
-    NEW_META.call().bind(SCHEMA_VERSION).bind(random.uuid().to_string()).run(&mut **transaction).await?;
-    Ok(())
+async fn make_tables(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Result<(), StoreError> {
+    let refuse = |error: sqlx::Error| unavailable(path, &error.to_string());
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(refuse)?;
+    // Asked again: another process may have had its turn.
+    if count(&mut transaction, TABLES.sql).await.map_err(refuse)? == 0 {
+        let made = sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await;
+        made.map_err(|source| StoreError::Statement { statement: "schemas/sql/sqlite.sql", source })?;
+        NEW_META.call().bind(SCHEMA_VERSION).bind(random.uuid().to_string()).run(&mut *transaction).await?;
+    }
+    transaction.commit().await.map_err(refuse)
 }
 
 async fn check_schema(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -173,5 +181,17 @@ mod tests {
             refusal.to_string(),
             "the database sqlite:night.db cannot be used: PRAGMA journal_mode is memory, a night needs wal"
         );
+    }
+
+    #[tokio::test]
+    async fn opening_waits_for_no_writer_unless_tables_are_to_be_made() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, random) = (home.path().join("emboss.db"), Random::seeded(1));
+        let patience = Duration::from_millis(200);
+        let first = super::open(&path, patience, &random, true).await.unwrap();
+        let writing = first.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let second = super::open(&path, patience, &random, false).await;
+        assert!(second.is_ok(), "{:?}", second.err());
+        drop(writing);
     }
 }
