@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::card::product::words;
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
-use crate::selection::Tally;
+use crate::selection::{Finding, Tally};
 use crate::settlement::{FileState, RunKind};
 
 words!(
@@ -114,6 +114,13 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// What a finding raises; without its age, so that tomorrow's is not a new one.
+    pub fn of(finding: &Finding) -> Self {
+        let Finding { plastic_id, card_id, code, detail, .. } = finding;
+        let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+        Self::new(code.as_str(), format!("Plastic {plastic_id} of card {card_id}: {code}{detail}."))
+    }
+
     /// An alert.
     pub fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
         Self { code: code.into(), text: text.into(), is_new: true }

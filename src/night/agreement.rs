@@ -11,7 +11,7 @@ use super::{Night, NightError, Run};
 use crate::agreement::Terms;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
-use crate::selection::{Finding, Reason, ReasonCode, Tally};
+use crate::selection::{Reason, ReasonCode, Tally};
 use crate::settlement::FileState;
 use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileRow, NightState, Route, SettleOutcome};
 
@@ -129,7 +129,7 @@ impl Night {
     async fn hold_all(&self, due: &Due, code: ReasonCode, tally: &mut Tally) -> Result<(), NightError> {
         let mut after = None;
         loop {
-            let dossiers = self.store.dossiers(due, after, super::unrouted::PAGE).await?;
+            let dossiers = self.store.dossiers(due, after, super::PAGE).await?;
             let Some(last) = dossiers.last() else { return Ok(()) };
             after = Some(last.card_id);
             let requests: u64 = dossiers.iter().map(|dossier| dossier.requests.len() as u64).sum();
@@ -195,7 +195,7 @@ impl Night {
         let mut judge = ClaimJudge { judge, vault: &self.vault, random: &self.random };
         let claimed = self.store.claim(&order, &mut judge).await?;
         self.observer.finished(&terms.subject(), Stage::Claim);
-        run.alerts.extend(judge.judge.findings.iter().filter(|finding| finding.alert).map(alert));
+        run.alerts.extend(judge.judge.findings.iter().filter(|finding| finding.alert).map(Alert::of));
         share.report.tally = judge.judge.tally;
         Ok(claimed)
     }
@@ -341,13 +341,6 @@ fn alert_settlement(run: &mut Run<'_>, file: &FileRow, outcome: &SettleOutcome) 
             ),
         ));
     }
-}
-
-/// The alert a finding raises; without its age, so that tomorrow's is not a new one.
-pub(super) fn alert(finding: &Finding) -> Alert {
-    let Finding { plastic_id, card_id, code, detail, .. } = finding;
-    let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
-    Alert::new(code.as_str(), format!("Plastic {plastic_id} of card {card_id}: {code}{detail}."))
 }
 
 /// A file as reports show it.

@@ -43,6 +43,9 @@ pub use outbound::{Configured, Outbound, Patience};
 /// How many runs back alerts are looked up at most.
 const RUNS_BACK: u32 = 50;
 
+/// Dossiers read at once.
+const PAGE: u32 = 2_000;
+
 /// Everything a night works with. The adapters behind the traits are opened by the command line.
 #[derive(Debug, Clone)]
 pub struct Night {

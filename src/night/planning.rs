@@ -88,7 +88,7 @@ impl Night {
         let mut judge = Judge::new(terms, order.cut_off, &self.settings);
         let mut after = None;
         loop {
-            let dossiers = self.store.dossiers(&due, after, super::unrouted::PAGE).await?;
+            let dossiers = self.store.dossiers(&due, after, super::PAGE).await?;
             let Some(last) = dossiers.last() else { return Ok(judge) };
             after = Some(last.card_id);
             for dossier in &dossiers {

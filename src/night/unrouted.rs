@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::agreement::{Institution, Product};
 use crate::card::{InstitutionId, ManufacturerCode};
+use crate::report::Alert;
 use crate::selection::{self, Candidate, Finding, ReasonCode, Tally, Verdict};
 use crate::store::{Due, Route};
 
 static NO_PRODUCTS: BTreeMap<String, Product> = BTreeMap::new();
-
-/// Dossiers read at once.
-pub(super) const PAGE: u32 = 2_000;
 
 impl Night {
     /// Counts what no agreement takes; a filter on houses asks for agreements only.
@@ -22,7 +20,7 @@ impl Night {
         }
         for (institution, tally, findings) in self.left_out(run.order).await? {
             tracing::debug!(%institution, held = tally.holding(), "cards that no agreement takes");
-            run.alerts.extend(findings.iter().filter(|finding| finding.alert).map(super::agreement::alert));
+            run.alerts.extend(findings.iter().filter(|finding| finding.alert).map(Alert::of));
             total.absorb(&tally);
         }
         Ok(total)
@@ -74,7 +72,7 @@ impl Night {
     ) -> Result<(Tally, Vec<Finding>), NightError> {
         let (mut tally, mut findings, mut after) = (Tally::default(), Vec::new(), None);
         loop {
-            let dossiers = self.store.dossiers(due, after, PAGE).await?;
+            let dossiers = self.store.dossiers(due, after, super::PAGE).await?;
             let Some(last) = dossiers.last() else { return Ok((tally, findings)) };
             after = Some(last.card_id);
             for dossier in &dossiers {
