@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::card::product::words;
 use crate::card::{InstitutionId, ManufacturerCode};
 use crate::selection::{Finding, Standing, Tally};
+use crate::settlement::RunKind;
 
 words!(
     /// What a plan expects of an agreement.
@@ -31,6 +32,8 @@ pub const MOST_FINDINGS: usize = 1_000;
 /// What a night will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Night or on demand.
+    pub kind: RunKind,
     /// The date.
     pub business_date: NaiveDate,
     /// T0.
@@ -81,7 +84,7 @@ impl Plan {
         let alerts = self.findings.iter().filter(|finding| finding.alert);
         json!({
             "command": "plan",
-            "kind": "NIGHT",
+            "kind": self.kind,
             "businessDate": self.business_date.to_string(),
             "cutOff": rfc3339(self.cut_off),
             "crypto": self.crypto,

@@ -15,6 +15,7 @@ impl Night {
     /// [`NightError::Store`].
     pub async fn plan(&self, order: &RunOrder) -> Result<Plan, NightError> {
         let mut plan = Plan {
+            kind: order.kind,
             business_date: order.business_date,
             cut_off: order.cut_off,
             crypto: self.vault.crypto().name(),

@@ -3,6 +3,7 @@
 use std::fs;
 
 use chrono::Utc;
+use serde_json::json;
 
 use crate::support::gpg::Gpg;
 use crate::support::trial::{Trial, orders};
@@ -99,6 +100,10 @@ fn an_expired_recipient() {
     let says = [&*fingerprint, "expired on 2020-01-31", "get its renewed certificate"];
     stopped(&trial, &says).says(&["KEY_UNUSABLE", "3 selected = 0 delivered + 3 held"]);
     trial.run(&["plan"]).exits(0).says(&["stopped, KEY_UNUSABLE"]).says(&says);
+    // The plan counts as the run does.
+    let plan = trial.run(&["plan", "--json"]).exits(0).object();
+    assert_eq!(plan["held"], json!({ "total": 3, "byReason": { "KEY_UNUSABLE": 3 } }));
+    assert_eq!((&plan["delivered"], &plan["addsUp"]), (&json!(0), &json!(true)));
     checked(&trial, &says);
 }
 
