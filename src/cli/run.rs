@@ -32,8 +32,8 @@ pub(super) struct RunArguments {
 
 pub(super) async fn run(arguments: &RunArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
-    arguments.filters.check(&opened.config)?;
     opened.require_signer()?;
+    arguments.filters.check(&opened.config)?;
     stop_on_signal(&opened.night.stop);
     let now = opened.night.store.now().await?;
     let order = order(arguments, &opened, now).await?;
