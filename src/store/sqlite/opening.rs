@@ -77,7 +77,6 @@ fn options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", WRITER_CACHE)
-        .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "4000")
         .row_buffer_size(ROWS_AHEAD)
         .statement_cache_capacity(200)
