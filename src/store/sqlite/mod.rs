@@ -257,4 +257,8 @@ impl Store for SqliteStore {
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
         Ok(Box::new(intake::SqliteIntake::new(self.begin().await?)))
     }
+
+    async fn close(&self) {
+        SqliteStore::close(self).await;
+    }
 }
