@@ -201,7 +201,11 @@ impl fmt::Display for FindingLine<'_> {
         if !detail.is_empty() {
             write!(f, " ({detail})")?;
         }
-        write!(f, ", marked {age_days} days ago")
+        match age_days {
+            0 => f.write_str(", marked today"),
+            1 => f.write_str(", marked 1 day ago"),
+            days => write!(f, ", marked {days} days ago"),
+        }
     }
 }
 

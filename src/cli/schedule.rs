@@ -1,6 +1,8 @@
 //! `emboss schedule`: stays, and runs each night at the configured cron expression.
 
-use chrono::NaiveDate;
+use std::time::Duration;
+
+use chrono::{NaiveDate, TimeDelta};
 
 use super::Failure;
 use super::open::{Home, Opened};
@@ -9,6 +11,9 @@ use super::run::{rest, stop_on_signal, tell};
 use crate::night::RunOrder;
 use crate::schedule::{self, Schedule};
 use crate::settlement::RunKind;
+
+/// Pause before a night that could not start or finish is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn schedule(home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
@@ -32,7 +37,9 @@ pub(super) async fn schedule(home: &Home<'_>, output: &Output) -> Result<u8, Fai
 /// At the start: nights that were missed are run while they are recent enough; older ones are an alert (R134).
 async fn catch_up(opened: &Opened, nights: &Schedule, output: Output) -> Result<bool, Failure> {
     let runs = opened.night.store.runs(u32::MAX).await?;
-    let last = runs.iter().filter(|run| run.kind == RunKind::Night).map(|run| run.business_date).max();
+    // A run that never ended, by a crash or a lost database, is one to be made up for.
+    let ended = runs.iter().filter(|run| run.kind == RunKind::Night && run.ended_at.is_some());
+    let last = ended.map(|run| run.business_date).max();
     let backlog = nights.backlog(opened.night.clock.now(), last);
     let mut attention = !backlog.missed.is_empty();
     for date in backlog.missed {
@@ -47,13 +54,22 @@ async fn catch_up(opened: &Opened, nights: &Schedule, output: Output) -> Result<
     Ok(attention)
 }
 
-/// One night; its failure is told and does not end the schedule. Whether a person must look.
+/// One night. Where it could not start or finish, it is tried again within the catch-up window; its failure is told
+/// and does not end the schedule. Whether a person must look.
 async fn night(opened: &Opened, date: NaiveDate, output: Output) -> bool {
-    match opened.night.run(&RunOrder::night("run", date, schedule::cut_off(date), &opened.holder)).await {
-        Ok(report) => tell(&report, output) != 0,
-        Err(error) => {
-            output.fail(&Failure::from(error));
-            true
+    let order = RunOrder::night("run", date, schedule::cut_off(date), &opened.holder);
+    let until = order.cut_off + TimeDelta::hours(opened.config.schedule.catch_up_hours.into());
+    loop {
+        match opened.night.run(&order).await {
+            Ok(report) => return tell(&report, output) != 0,
+            Err(error) => {
+                let failure = Failure::from(error);
+                output.fail(&failure);
+                let again = failure.exit_code > 2 && opened.night.clock.now() < until;
+                if !again || rest(AGAIN, &opened.night.stop).await.is_err() {
+                    return true;
+                }
+            }
         }
     }
 }

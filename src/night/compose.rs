@@ -232,6 +232,7 @@ impl Night {
         header: &Header,
         pieces: &mpsc::Sender<Piece>,
     ) -> Result<Written, Trouble> {
+        let terms = &as_claimed(terms, file);
         let maker = self.personaliser(terms, file)?;
         let buffer = Buffer::default();
         let mut writer = DocumentWriter::new(buffer.clone(), header)?;
@@ -271,14 +272,7 @@ impl Night {
             .vault
             .open_fill_seed(&file.institution, file.file_id, &Wrapped(file.fill_seed.clone()))
             .map_err(|error| Trouble::Stopped { code: ReasonCode::KeyUnusable, detail: error.to_string() })?;
-        Ok(Personaliser {
-            vault: &self.vault,
-            terms,
-            cut_off: file.cut_off,
-            at: file.data_as_of,
-            version: file.version,
-            fill_seed,
-        })
+        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, at: file.data_as_of, fill_seed })
     }
 
     /// Reads the next page while the one before is being written.
@@ -336,6 +330,13 @@ pub(super) fn journal_line(file: &FileRow, entry: JournalEntry) -> JournalLine {
         sequence_number: file.sequence_number,
         entry,
     }
+}
+
+/// The agreement in the format and version the claim fixed: the configuration may have changed since.
+fn as_claimed(terms: &Terms, file: &FileRow) -> Terms {
+    let mut terms = terms.clone();
+    (terms.agreement.format, terms.agreement.version) = (file.format, file.version);
+    terms
 }
 
 /// Counts of a sealed file's events, as the row keeps them.

@@ -26,7 +26,6 @@ pub(super) struct Personaliser<'a> {
     pub(super) cut_off: DateTime<Utc>,
     /// The claim's instant: keys must be live then.
     pub(super) at: DateTime<Utc>,
-    pub(super) version: FileVersion,
     pub(super) fill_seed: Zeroizing<[u8; 32]>,
 }
 
@@ -324,7 +323,7 @@ impl Personaliser<'_> {
     }
 
     fn is_v2(&self) -> bool {
-        self.version == FileVersion::V2
+        self.terms.agreement.version == FileVersion::V2
     }
 
     fn in_v2<T>(&self, value: impl FnOnce() -> T) -> Option<T> {

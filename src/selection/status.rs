@@ -20,7 +20,8 @@ pub(super) fn not_final(card: &Card, request: &Request) -> Result<(), Verdict> {
     }
     let late = request.marked_at > card.status_since;
     let when = if late { ", ordered after the closing" } else { "" };
-    let mut reason = ReasonCode::CardStatusFinal.because(format!("status {}{when}", card.status.code()));
+    let mut reason =
+        ReasonCode::CardStatusFinal.because(format!("status {}{when}; cancel the plastic", card.status.code()));
     reason.alert = late;
     Err(Verdict::Exclude(reason))
 }

@@ -51,9 +51,13 @@ fn r52_alerts_only_where_the_order_came_after_the_closing() {
     let mut dossier = with_status(ProductionEvent::Ncrd, CardStatus::Stolen);
     let marked = dossier.requests[0].marked_at;
     for (since, expected, why) in [
-        (marked - TimeDelta::microseconds(1), "EXCLUDE CARD_STATUS_FINAL !", "status 43, ordered after the closing"),
-        (marked, "EXCLUDE CARD_STATUS_FINAL", "status 43"),
-        (marked + TimeDelta::microseconds(1), "EXCLUDE CARD_STATUS_FINAL", "status 43"),
+        (
+            marked - TimeDelta::microseconds(1),
+            "EXCLUDE CARD_STATUS_FINAL !",
+            "status 43, ordered after the closing; cancel the plastic",
+        ),
+        (marked, "EXCLUDE CARD_STATUS_FINAL", "status 43; cancel the plastic"),
+        (marked + TimeDelta::microseconds(1), "EXCLUDE CARD_STATUS_FINAL", "status 43; cancel the plastic"),
     ] {
         dossier.card.status_since = since;
         let verdict = verdict(&dossier, &terms());

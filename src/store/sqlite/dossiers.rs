@@ -13,8 +13,9 @@ use crate::store::{Due, Route, StoreError};
 /// The statement for one kind of route. `$1` institution, `$2` T0, `$3` after which card, `$4` how many cards, `$5`
 /// JSON array of cards or NULL, `$6` and `$7` the route's.
 ///
-/// A PIN made for a request that is OPEN again (its file was claimed anew) is not one the card has: the request is
-/// decided as if for the first time, so that its letter is not lost (R41), and finds its PIN again by recordUid (R40).
+/// A PIN made for a request that was never sent is not one the card has. Where the request is OPEN again (its file was
+/// claimed anew), it is decided as if for the first time, so that its letter is not lost (R41), and finds its PIN
+/// again by recordUid (R40); where it was cancelled, no cardholder ever learned the PIN.
 macro_rules! dossiers {
     ($name:ident, $route:literal) => {
         statement!(
@@ -24,7 +25,7 @@ macro_rules! dossiers {
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
         AND NOT EXISTS (SELECT 1 FROM production_request AS own
-                         WHERE own.record_uid = pin.record_uid AND own.state = 'OPEN')),
+                         WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
   FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), " ORDER BY r.number) AS requests
           FROM production_request AS r CROSS JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
