@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -27,7 +27,24 @@ pub(crate) const INSTITUTION: &str = "246001";
 /// Where its card numbers begin.
 pub(crate) const PAN_PREFIX: &str = "40000012";
 
-/// The installation; a temporary folder goes with it.
+/// Lays a trial installation out in `folder` and configures it as asked.
+pub(crate) fn lay_out(options: &Options, folder: &Path) -> Outcome<()> {
+    let installation = trial::lay_out(folder, &Random::system(), Utc::now() - TimeDelta::days(3))?;
+    let path = installation.config();
+    let mut text = fs::read_to_string(&path)?;
+    text = changed(&text, "format = \"xml\"", &format!("format = \"{}\"", options.format))?;
+    text = changed(&text, "\nversion = 2", &format!("\nversion = {}", options.version))?;
+    if let Some(database) = &options.database {
+        let database = std::path::absolute(database)?;
+        if database.exists() {
+            return Err(format!("{} exists; name a database that does not", database.display()).into());
+        }
+        text = changed(&text, "sqlite:emboss.db", &format!("sqlite:{}", database.display()))?;
+    }
+    Ok(fs::write(&path, text)?)
+}
+
+/// An installation that is laid out.
 #[derive(Debug)]
 pub(crate) struct Bench {
     installation: Installation,
@@ -36,36 +53,20 @@ pub(crate) struct Bench {
     pub(crate) date: NaiveDate,
     /// The date of the night before, which is not timed.
     pub(crate) earlier: NaiveDate,
-    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Bench {
-    pub(crate) fn lay_out(options: &Options) -> Outcome<Self> {
-        let temporary = if options.folder.is_some() { None } else { Some(tempfile::tempdir()?) };
-        let given = options.folder.clone().or_else(|| temporary.as_ref().map(|folder| folder.path().join("night")));
-        let folder: PathBuf = given.ok_or("no folder")?;
-        let now = Utc::now();
-        let installation = trial::lay_out(&folder, &Random::system(), now - TimeDelta::days(3))?;
-        let path = installation.config();
-        let mut text = fs::read_to_string(&path)?;
-        text = changed(&text, "format = \"xml\"", &format!("format = \"{}\"", options.format))?;
-        text = changed(&text, "\nversion = 2", &format!("\nversion = {}", options.version))?;
-        if let Some(database) = &options.database {
-            let database = std::path::absolute(database)?;
-            if database.exists() {
-                return Err(format!("{} exists; name a database that does not", database.display()).into());
-            }
-            text = changed(&text, "sqlite:emboss.db", &format!("sqlite:{}", database.display()))?;
-        }
-        fs::write(&path, text)?;
-        let config = Arc::new(Config::load(&path, None)?);
-        let date = schedule::due_date(now);
+    /// The installation in `folder`.
+    pub(crate) fn open(folder: &Path) -> Outcome<Self> {
+        let installation = Installation { folder: folder.to_owned() };
+        let config = Arc::new(Config::load(&installation.config(), None)?);
+        let date = schedule::due_date(Utc::now());
         let earlier = date.pred_opt().ok_or("no day before")?;
-        Ok(Self { installation, config, date, earlier, _temporary: temporary })
+        Ok(Self { installation, config, date, earlier })
     }
 
     /// Opens it as the program does, with the system's clock and randomness.
-    pub(crate) async fn open(&self, observer: Arc<dyn Observer>) -> Outcome<Night> {
+    pub(crate) async fn night(&self, observer: Arc<dyn Observer>) -> Outcome<Night> {
         let random = Arc::new(Random::system());
         let opened = open_night(&self.config, true, Arc::new(SystemClock), random, observer).await;
         opened.map_err(|failure| failure.text.into())

@@ -1,6 +1,6 @@
 //! What is asked of the benchmark.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Only the JSON object, no table. It is the last line either way.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Only leads up to a night, in this folder, and prints the import's figures: what this program asks of itself.
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub(crate) prepare: Option<PathBuf>,
     /// What `cargo bench` passes.
     #[arg(long, hide = true)]
     bench: bool,
@@ -42,17 +45,25 @@ impl Options {
         if given.is_empty() { vec![100_000] } else { given }
     }
 
+    /// The arguments of a process that leads up to a night in `folder`.
+    pub(crate) fn to_prepare(&self, cards: u64, folder: &Path) -> Vec<String> {
+        let mut arguments = self.kind(cards);
+        arguments.push(format!("--prepare={}", folder.display()));
+        arguments.extend(self.database.as_ref().map(|path| format!("--database={}", path.display())));
+        arguments
+    }
+
     /// The arguments of a process that measures one of several numbers.
     pub(crate) fn of_one(&self, cards: u64) -> Vec<String> {
-        let mut arguments = vec![
-            format!("--cards={cards}"),
-            format!("--format={}", self.format),
-            format!("--version={}", self.version),
-        ];
+        let mut arguments = self.kind(cards);
         let of_its_own = |path: &PathBuf| format!("{}-{cards}", path.display());
         arguments.extend(self.database.as_ref().map(|path| format!("--database={}", of_its_own(path))));
         arguments.extend(self.folder.as_ref().map(|path| format!("--folder={}", of_its_own(path))));
         arguments.extend(self.json.then(|| "--json".to_owned()));
         arguments
+    }
+
+    fn kind(&self, cards: u64) -> Vec<String> {
+        vec![format!("--cards={cards}"), format!("--format={}", self.format), format!("--version={}", self.version)]
     }
 }

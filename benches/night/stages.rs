@@ -4,11 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use emboss::night::{Observer, Stage};
+use serde::{Deserialize, Serialize};
 
 use crate::memory;
 
 /// One stage's figures.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Measured {
     /// Wall clock.
     pub(crate) seconds: f64,

@@ -11,8 +11,7 @@ use crate::stages::Measured;
 /// What was measured of one night.
 pub(crate) struct Night<'a> {
     pub(crate) options: &'a Options,
-    pub(crate) cards: u64,
-    pub(crate) mix: &'a Mix,
+    pub(crate) mix: Mix,
     pub(crate) import: Measured,
     pub(crate) stages: Vec<(&'static str, Measured)>,
     pub(crate) whole: Measured,
@@ -23,27 +22,27 @@ impl Night<'_> {
     /// The object of one night. Megabytes are 10^6 bytes; memory is in MiB.
     pub(crate) fn to_json(&self, report: &Report) -> Value {
         let sealed: u64 = files(report).filter_map(|file| file.size_bytes).sum();
-        let mut stages = vec![row("import", self.cards, self.import)];
+        let mut stages = vec![row("import", self.mix.cards, self.import)];
         for (name, measured) in &self.stages {
             let bytes = match *name {
                 "seal" => Some(self.document_bytes),
                 "deliver" => Some(sealed),
                 _ => None,
             };
-            let records = if *name == "pins" { self.mix.new_pins() } else { self.cards };
+            let records = if *name == "pins" { self.mix.new_pins() } else { self.mix.cards };
             stages.push(row(name, records, Measured { bytes, ..*measured }));
         }
         let seconds = self.stages.iter().map(|(_, measured)| measured.seconds).sum();
         let processor_s = self.stages.iter().map(|(_, measured)| measured.processor_s).sum();
         let peak_kib = self.stages.iter().filter_map(|(_, measured)| measured.peak_kib).max();
-        stages.push(row("claim to settled", self.cards, Measured { seconds, processor_s, bytes: None, peak_kib }));
-        stages.push(row("whole run", self.cards, self.whole));
+        stages.push(row("claim to settled", self.mix.cards, Measured { seconds, processor_s, bytes: None, peak_kib }));
+        stages.push(row("whole run", self.mix.cards, self.whole));
         json!({
-            "cards": self.cards,
+            "cards": self.mix.cards,
             "format": self.options.format,
             "version": self.options.version,
             "processors": std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
-            "bytesPerRecord": self.document_bytes.checked_div(self.cards),
+            "bytesPerRecord": self.document_bytes.checked_div(self.mix.cards),
             "sealedBytes": sealed,
             "stages": stages,
         })
