@@ -42,6 +42,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
         total.refused += summary.refused;
     }
     bar.finish_and_clear();
+    night.store.close().await;
     let mut summary = io::stderr().lock();
     // The summary is for people; a closed stderr must not turn a good import into a bad one.
     let _ = writeln!(summary, "{}", told(&total));

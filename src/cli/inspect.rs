@@ -112,6 +112,9 @@ fn source(arguments: &InspectArguments, home: &Home<'_>) -> Result<Source, Failu
     let path = &arguments.file;
     let unreadable = |error: io::Error| Failure::configuration(format!("{} cannot be read: {error}", path.display()));
     let file = File::open(path).map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
+        return Err(Failure::configuration(format!("{} is no file", path.display())));
+    }
     let mut reader = BufReader::with_capacity(1 << 16, file);
     let first = reader.fill_buf().map_err(unreadable)?.first().copied();
     if matches!(first, Some(b'<' | b'{')) {

@@ -37,7 +37,9 @@ pub(super) async fn run(arguments: &RunArguments, home: &Home<'_>, output: &Outp
     stop_on_signal(&opened.night.stop);
     let now = opened.night.store.now().await?;
     let order = order(arguments, &opened, now).await?;
-    let report = opened.night.run(&order).await?;
+    let report = opened.night.run(&order).await;
+    opened.night.store.close().await;
+    let report = report?;
     Ok(tell(&report, *output))
 }
 

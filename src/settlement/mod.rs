@@ -79,6 +79,13 @@ pub struct IllegalTransition {
 impl FileState {
     /// The state after `event`.
     ///
+    /// ```
+    /// use emboss::settlement::{FileEvent, FileState};
+    ///
+    /// assert_eq!(FileState::Claimed.next(FileEvent::Seal), Ok(FileState::Sealed));
+    /// assert!(FileState::Settled.next(FileEvent::Rename).is_err());
+    /// ```
+    ///
     /// # Errors
     /// [`IllegalTransition`] for every pair that is not listed.
     pub fn next(self, event: FileEvent) -> Result<Self, IllegalTransition> {

@@ -392,4 +392,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Begins a unit of intake work: a transaction that may write.
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError>;
+
+    /// Closes it. Nothing is lost without; but what was written may then stand in more files than one.
+    async fn close(&self) {}
 }

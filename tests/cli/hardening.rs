@@ -169,6 +169,18 @@ fn a_closed_pipe_is_no_failure() {
     assert!(!outcome.stderr.contains("panicked"), "{}", outcome.stderr);
 }
 
+/// Whoever copies the database's file after a command has everything that the command wrote.
+#[test]
+fn commands_that_write_leave_the_database_in_one_file() {
+    let trial = Trial::new();
+    let log = trial.path("emboss.db-wal");
+    assert!(!log.exists(), "init");
+    trial.import(&orders()).exits(0);
+    assert!(!log.exists(), "import");
+    trial.run(&["run"]).exits(0);
+    assert!(!log.exists(), "run");
+}
+
 #[test]
 fn the_most_talkative_log_holds_no_statement_of_the_database() {
     let trial = Trial::with_orders();

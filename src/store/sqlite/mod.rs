@@ -124,7 +124,9 @@ impl Store for SqliteStore {
     }
 
     async fn lock(&self, holder: &str) -> Result<Box<dyn RunLock>, StoreError> {
-        lock::take(&lock::path_of(&self.path), holder)
+        // By its real path: a link to the database must not get a lock of its own.
+        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        lock::take(&lock::path_of(&path), holder)
     }
 
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError> {
@@ -256,5 +258,9 @@ impl Store for SqliteStore {
 
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
         Ok(Box::new(intake::SqliteIntake::new(self.begin().await?)))
+    }
+
+    async fn close(&self) {
+        SqliteStore::close(self).await;
     }
 }
