@@ -3,6 +3,7 @@
 //!
 //! `docs/FAULTS.md` has a row for every fault. Each test has an installation, a database and an OpenSSH server of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+#![allow(unreachable_pub, reason = "the parts are shared with other tests")]
 
 #[path = "../support/cards.rs"]
 mod cards;

@@ -12,8 +12,8 @@ use crate::house::Arrived;
 use crate::orders::{FIRST, INSTANT, PRODUCED, SECOND, WAITING, WITH_PIN, WITHOUT_PIN};
 use crate::recount::recount;
 use crate::site::Site;
-use crate::support::gpg::Gpg;
 use crate::support::fixtures;
+use crate::support::gpg::Gpg;
 use crate::tree::{Document, Tree};
 
 /// Checks everything that must hold after the night was brought to its end with no person's help, and that one more run

@@ -59,7 +59,8 @@ impl Site {
         copy_keys(&site.path("keys"));
         make_folder(&site.path("spool"));
         fs::write(site.path("keys/sftp.key"), site.sshd.secrets().private_key.as_bytes()).expect("written");
-        fs::set_permissions(site.path("keys/sftp.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+        fs::set_permissions(site.path("keys/sftp.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("set");
         fs::write(site.path("emboss.toml"), site.configuration(special)).expect("written");
         Outcome::fed(&mut site.emboss(&["import", "-"]), orders(special.crowd).as_bytes()).exits(0);
         site
@@ -160,7 +161,10 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
 
     /// The names of sealed bytes in the spool.
     pub(crate) fn spooled(&self) -> Vec<String> {
-        names(&self.path("spool")).into_iter().filter(|name| name.ends_with(".pgp") || name.ends_with(".part")).collect()
+        names(&self.path("spool"))
+            .into_iter()
+            .filter(|name| name.ends_with(".pgp") || name.ends_with(".part"))
+            .collect()
     }
 
     /// The lines of the spool's journal, without file and agreement: `SEALED 1`.
