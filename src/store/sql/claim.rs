@@ -73,7 +73,7 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
 /// SQLSTATE 40001, a serialisation failure, and 40P01, a deadlock, which PostgreSQL ends by choosing one of two.
 fn is_serialisation_failure(error: &StoreError) -> bool {
     let StoreError::Statement { source, .. } = error else { return false };
-    let code = source.as_database_error().and_then(|refusal| refusal.code());
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "40001" || code == "40P01")
 }
 
