@@ -6,7 +6,7 @@ use std::sync::Arc;
 use emboss::ambient::{Random, SystemClock};
 use emboss::card::{CardId, InstitutionId};
 use emboss::config::{Config, adapters};
-use emboss::store::{EventRow, FileRow, PinnedItem};
+use emboss::store::{EventRow, FileRow, PinnedItem, Store};
 use emboss::vault::{Owner, Vault, Wrapped};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -37,9 +37,7 @@ impl Books {
     }
 
     async fn gather(config: &Config) -> Self {
-        let random = Arc::new(Random::system());
-        let store =
-            adapters::open_store(config, false, Arc::new(SystemClock), Arc::clone(&random)).await.expect("open");
+        let store = open(config).await;
         let files = store.newest_files(ALL).await.expect("files");
         let mut items = Vec::new();
         for file in &files {
@@ -57,7 +55,7 @@ impl Books {
             plastics: plastics.collect(),
             events: store.events(0, ALL).await.expect("events"),
             pins: number(&config.database.url, "SELECT COUNT(*) FROM pin").await,
-            vault: adapters::open_vault(config, random).expect("a vault"),
+            vault: adapters::open_vault(config, Arc::new(Random::system())).expect("a vault"),
         };
         store.close().await;
         books
@@ -87,6 +85,21 @@ impl Books {
         let pan = self.vault.open_pan(&owner, &Wrapped(item.pan.clone())).expect("it opens");
         runtime().block_on(self.vault.crypto().verify_block(&pan, &stored, block)).expect("compared")
     }
+}
+
+async fn open(config: &Config) -> Arc<dyn Store> {
+    let random = Arc::new(Random::system());
+    adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
+}
+
+/// The events behind a number.
+pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
+    runtime().block_on(async {
+        let store = open(config).await;
+        let events = store.events(number, ALL).await.expect("events");
+        store.close().await;
+        events
+    })
 }
 
 /// Asks the database for a number.

@@ -11,6 +11,7 @@ mod cards;
 mod recount;
 #[path = "../support/mod.rs"]
 mod support;
+#[allow(dead_code, reason = "the golden tests use more of it")]
 #[path = "../support/tree.rs"]
 mod tree;
 
@@ -21,7 +22,14 @@ mod process;
 mod promise;
 mod site;
 
-mod killed;
+mod claimed;
+mod overtaken;
+mod renamed;
+mod sealed;
+mod settled;
+mod stopped;
+mod uploaded;
+mod write_only;
 
 /// Makes a test for each database of each function that takes one.
 macro_rules! on_each_database {
@@ -35,3 +43,15 @@ macro_rules! on_each_database {
     };
 }
 use on_each_database;
+
+/// Whoever adds a point to the program says here what must happen when a run dies there.
+#[test]
+fn a_run_is_killed_at_every_point_there_is() {
+    let mut killed: Vec<emboss::fault::Point> = Vec::new();
+    killed.extend(claimed::POINTS);
+    killed.extend(sealed::POINTS);
+    killed.extend(uploaded::POINTS);
+    killed.extend(renamed::POINTS);
+    killed.extend(settled::POINTS);
+    assert_eq!(killed, emboss::fault::Point::ALL);
+}
