@@ -94,8 +94,15 @@ pub type Open<'a> = &'a mut dyn FnMut(View) -> Result<Box<dyn Remote>, DeliveryE
 /// Probes with names that begin with `prefix`: `PREFIX.1` and `PREFIX.2` in the folder of final names, `PREFIX.1.part`
 /// to `PREFIX.3.part` in that of temporary names. They are removed again over new connections, whatever happened.
 pub fn probe(open: Open<'_>, prefix: &str) -> Probed {
-    let mut trial =
-        Trial { open, prefix, identity: None, temporary: Vec::new(), published: Vec::new(), left: Vec::new() };
+    let mut trial = Trial {
+        open,
+        prefix,
+        identity: None,
+        temporary: Vec::new(),
+        renamed: Vec::new(),
+        published: Vec::new(),
+        left: Vec::new(),
+    };
     let mut answers = trial.find_out();
     let removes_temporary = trial.remove(View::TemporaryFolder);
     let removes_final = trial.remove(View::FinalFolder);
@@ -112,6 +119,8 @@ struct Trial<'a> {
     identity: Option<Identity>,
     /// Temporary names that we created; one that was renamed is removed too, a yes may have been a lie.
     temporary: Vec<String>,
+    /// Those of them that should be gone since.
+    renamed: Vec<String>,
     /// Final names that we were told we gave.
     published: Vec<String>,
     /// Paths of what may stay.
@@ -208,7 +217,10 @@ impl Trial<'_> {
         let (from, to) = (self.part(part), self.published_name(published));
         let renamed = reply(remote.rename(&from, &to));
         match &renamed {
-            Ok(Reply::Done) => self.published.push(to),
+            Ok(Reply::Done) => {
+                self.renamed.push(from);
+                self.published.push(to);
+            }
             Ok(Reply::Refused(_)) => {}
             Err(_) => self.left.push(remote.path(Place::Final(&to))),
         }
@@ -221,7 +233,11 @@ impl Trial<'_> {
         let (from, taken) = (self.part(2), self.part(3));
         self.upload(&mut *remote, &from, 1)?;
         self.upload(&mut *remote, &taken, 2)?;
-        reply(remote.rename(&from, &taken))
+        let renamed = reply(remote.rename(&from, &taken))?;
+        if renamed == Reply::Done {
+            self.renamed.push(from);
+        }
+        Ok(renamed)
     }
 
     /// Removes what is ours in one of the folders, over a new connection; the answer about the last one.
@@ -240,7 +256,8 @@ impl Trial<'_> {
         let mut last = None;
         for name in names {
             let removed = reply(remote.unlink(&name));
-            if !matches!(removed, Ok(Reply::Done | Reply::Refused(Refusal::NoSuchFile))) {
+            let gone = matches!(removed, Ok(Reply::Done | Reply::Refused(Refusal::NoSuchFile)));
+            if !gone && !self.renamed.contains(&name) {
                 self.left.push(remote.path(Place::Temporary(&name)));
             }
             last = removed.ok().or(last);

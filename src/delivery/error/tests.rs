@@ -1,5 +1,6 @@
 //! What each error says, and whether it is tried again.
 
+use super::RetryClass::{AskOperator, PermanentTonight, Retry, StopDestination};
 use super::*;
 
 fn refused(step: Step, refusal: Refusal) -> DeliveryError {
@@ -26,7 +27,6 @@ fn one_of_each() -> Vec<(DeliveryError, RetryClass, Option<Step>)> {
     let subject = || "/in/T.1.part".to_owned();
     let text = || "why".to_owned();
     let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
-    use RetryClass::{AskOperator, PermanentTonight, Retry, StopDestination};
     vec![
         (DeliveryError::Settings { destination: destination(), reason: text() }, StopDestination, None),
         (DeliveryError::PrivateKey { destination: destination(), reason: text() }, StopDestination, None),
