@@ -6,12 +6,13 @@
 mod destinations;
 mod line;
 mod probe;
+mod stored;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Failure;
 use super::errors::chain;
@@ -44,9 +45,9 @@ pub(super) async fn check(arguments: &CheckArguments, home: &Home<'_>, output: &
         Ok(config) => {
             let config = Arc::new(config);
             let trial = probe::Trial::of(arguments, &config)?;
-            let mut lines = check_opened(&config, now).await;
-            if let Some(trial) = trial {
-                object["probe"] = trial.run(&config, now, &mut lines).await;
+            let mut lines = Vec::new();
+            if let Some(probe) = check_opened(&config, trial, now, &mut lines).await {
+                object["probe"] = probe;
             }
             lines
         }
@@ -65,21 +66,37 @@ pub(super) async fn check(arguments: &CheckArguments, home: &Home<'_>, output: &
     Ok(exit_code)
 }
 
-async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
-    let mut lines = vec![Line::good("configuration", "is valid.")];
-    lines.push(match adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await {
+/// Everything behind a valid configuration; the probe that was asked for, as an object.
+async fn check_opened(
+    config: &Arc<Config>,
+    trial: Option<probe::Trial>,
+    now: DateTime<Utc>,
+    lines: &mut Vec<Line>,
+) -> Option<Value> {
+    lines.push(Line::good("configuration", "is valid."));
+    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await;
+    lines.push(match &store {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
-        Err(error) => Line::error("database", chain(&error), ""),
+        Err(error) => Line::error("database", chain(error), ""),
     });
-    check_keys(config, now, &mut lines);
+    let store = store.ok();
+    check_keys(config, now, lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
     for agreement in &config.agreements {
-        check_sealer(config, agreement, now, &mut lines);
+        check_sealer(config, agreement, now, lines);
     }
-    destinations::check(config, &mut lines).await;
-    lines
+    // First the probe: what it finds out is what destinations are judged by.
+    let probe = match trial {
+        Some(trial) => Some(trial.run(config, store.as_deref(), lines).await),
+        None => None,
+    };
+    destinations::check(config, store.as_deref(), now, lines).await;
+    if let Some(store) = store {
+        store.close().await;
+    }
+    probe
 }
 
 fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {

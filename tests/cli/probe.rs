@@ -139,3 +139,33 @@ fn a_destination_that_cannot_be_probed_is_an_error() {
     assert!(told[0].contains("refused to stat") && told[0].contains("/out"), "{told:?}");
     assert_eq!(object["probe"]["answers"], Value::Null);
 }
+
+#[test]
+fn r137_what_a_probe_found_out_is_kept_and_what_it_contradicts_is_a_warning() {
+    let trial = Trial::new();
+    let house = Sshd::start();
+    trial.send_to(&house);
+    trial.configure_more("rename_proves_publication = true");
+    let warned = |identity: &str| {
+        let object = trial.run(&["check", "--json"]).exits(0).object();
+        let findings = object["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 1, "{object}");
+        assert_eq!(
+            (&findings[0]["level"], &findings[0]["subject"]),
+            (&json!("warning"), &json!("destination factory-x"))
+        );
+        assert!(text(&findings[0]).contains(identity), "{object}");
+    };
+    warned("no probe has shown what its server does");
+    let probed = trial.run(&["check", "--probe", "factory-x", "--json"]).exits(0).object();
+    assert!(probed["probe"]["at"].as_str().unwrap().ends_with('Z'), "{probed}");
+    trial.run(&["check"]).exits(0).says(&["ok      destination factory-x: was probed today."]);
+    assert_eq!(trial.run(&["check", "--json"]).exits(0).object(), json!({ "findings": [], "exitCode": 0 }));
+    // The same server, another folder: what was found out is not of that place.
+    let other = house.incoming().with_file_name("other");
+    fs::create_dir(&other).unwrap();
+    trial.configure(&house.incoming().display().to_string(), &other.display().to_string());
+    warned("is another place");
+    trial.run(&["check", "--probe", "factory-x"]).exits(0).says(&["nothing here speaks against"]);
+    assert_eq!(trial.run(&["check", "--json"]).exits(0).object(), json!({ "findings": [], "exitCode": 0 }));
+}

@@ -10,11 +10,13 @@ use super::destinations::failed;
 use super::line::Line;
 use crate::ambient::Random;
 use crate::cli::Failure;
+use crate::cli::errors::chain;
 use crate::config::{Config, adapters};
 use crate::delivery::probe::{Answers, Probed, Reply, is_prefix, probe};
 use crate::delivery::settings::{DestinationSettings, Profile};
 use crate::delivery::{self, Refusal};
 use crate::document::Environment;
+use crate::store::{ProbeRow, Store};
 
 /// A probe that was asked for.
 pub(super) struct Trial {
@@ -46,8 +48,8 @@ impl Trial {
         Ok(Some(Self { settings: settings.clone(), names }))
     }
 
-    /// Probes; adds what was found, and gives it as an object.
-    pub(super) async fn run(self, config: &Arc<Config>, at: DateTime<Utc>, lines: &mut Vec<Line>) -> Value {
+    /// Probes and keeps the answers; adds what was found, and gives it as an object.
+    pub(super) async fn run(self, config: &Arc<Config>, store: Option<&dyn Store>, lines: &mut Vec<Line>) -> Value {
         let subject = format!("probe of {}", self.settings.name());
         let (settings, names, config) = (self.settings.clone(), self.names.clone(), Arc::clone(config));
         let tried = tokio::task::spawn_blocking(move || {
@@ -64,9 +66,17 @@ impl Trial {
             return Value::Null;
         };
         self.tell(&subject, &probed, lines);
+        let kept = match keep(self.settings.name(), &probed, store).await {
+            Ok(kept) => kept,
+            Err(reason) => {
+                let text = format!("the answers could not be kept: {reason}.");
+                lines.push(Line::error(subject, text, "Repair the database, then probe again."));
+                None
+            }
+        };
         json!({
             "destination": self.settings.name(),
-            "at": at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "at": kept.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)),
             "names": self.names,
             "identity": probed.identity.as_ref().map(ToString::to_string),
             "answers": probed.answers.ok(),
@@ -84,6 +94,21 @@ impl Trial {
             lines.push(Line::warning(subject, text, "Ask the house to remove it."));
         }
     }
+}
+
+/// Keeps what a probe found out; when, where there is something to keep.
+async fn keep(destination: &str, probed: &Probed, store: Option<&dyn Store>) -> Result<Option<DateTime<Utc>>, String> {
+    let (Ok(answers), Some(identity)) = (&probed.answers, &probed.identity) else { return Ok(None) };
+    let store = store.ok_or_else(|| "the database does not open".to_owned())?;
+    let at = store.now().await.map_err(|error| chain(&error))?;
+    let row = ProbeRow {
+        destination: destination.to_owned(),
+        at,
+        identity: identity.to_string(),
+        answers: serde_json::to_string(answers).map_err(|error| error.to_string())?,
+    };
+    store.save_probe(&row).await.map_err(|error| chain(&error))?;
+    Ok(Some(at))
 }
 
 /// Every answer, as a line.
