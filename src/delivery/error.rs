@@ -33,6 +33,25 @@ pub enum Step {
     Unlink,
 }
 
+impl Step {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Negotiate => "negotiate",
+            Self::Authenticate => "authenticate",
+            Self::OpenSftp => "open-sftp",
+            Self::Stat => "stat",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Close => "close",
+            Self::SetMode => "set-mode",
+            Self::Rename => "rename",
+            Self::Unlink => "unlink",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -96,6 +115,18 @@ pub enum RetryClass {
     StopDestination,
     /// Not again by itself: the answer says nothing we know, so a person asks the house what it means.
     AskOperator,
+}
+
+impl RetryClass {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "RETRY",
+            Self::PermanentTonight => "PERMANENT_TONIGHT",
+            Self::StopDestination => "STOP_DESTINATION",
+            Self::AskOperator => "ASK_OPERATOR",
+        }
+    }
 }
 
 /// Why a delivery failed.
@@ -230,6 +261,19 @@ fn hint(step: Step, refusal: Refusal) -> &'static str {
 }
 
 impl DeliveryError {
+    /// The phase it failed in, as a word for events.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } | Self::PrivateKey { .. } => "settings",
+            Self::HostKey { .. } => Step::Negotiate.as_str(),
+            Self::Authentication { .. } => Step::Authenticate.as_str(),
+            Self::Lost { step, .. } | Self::Refused { step, .. } => step.as_str(),
+            Self::Deadline { .. } => Step::Write.as_str(),
+            Self::Size { .. } => Step::Close.as_str(),
+            Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => "spool",
+        }
+    }
+
     /// Whether to try again; by phase and answer, never by the text.
     pub fn retry_class(&self) -> RetryClass {
         match self {
@@ -239,18 +283,6 @@ impl DeliveryError {
             Self::Settings { .. } | Self::PrivateKey { .. } | Self::HostKey { .. } | Self::Authentication { .. } => {
                 RetryClass::StopDestination
             }
-        }
-    }
-
-    /// What was being done at the destination; `None` where the fault is on our own side.
-    pub fn step(&self) -> Option<Step> {
-        match self {
-            Self::HostKey { .. } => Some(Step::Negotiate),
-            Self::Authentication { .. } => Some(Step::Authenticate),
-            Self::Lost { step, .. } | Self::Refused { step, .. } => Some(*step),
-            Self::Deadline { .. } | Self::Changed { .. } => Some(Step::Write),
-            Self::Size { .. } => Some(Step::Stat),
-            Self::Settings { .. } | Self::PrivateKey { .. } | Self::Spool(_) | Self::Read { .. } => None,
         }
     }
 }

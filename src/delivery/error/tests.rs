@@ -22,14 +22,14 @@ const STEPS: [Step; 11] = [
 ];
 
 /// One of each kind, with the class it must have.
-fn one_of_each() -> Vec<(DeliveryError, RetryClass, Option<Step>)> {
+fn one_of_each() -> Vec<(DeliveryError, RetryClass, &'static str)> {
     let destination = || "factory-x".to_owned();
     let subject = || "/in/T.1.part".to_owned();
     let text = || "why".to_owned();
     let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
     vec![
-        (DeliveryError::Settings { destination: destination(), reason: text() }, StopDestination, None),
-        (DeliveryError::PrivateKey { destination: destination(), reason: text() }, StopDestination, None),
+        (DeliveryError::Settings { destination: destination(), reason: text() }, StopDestination, "settings"),
+        (DeliveryError::PrivateKey { destination: destination(), reason: text() }, StopDestination, "settings"),
         (
             DeliveryError::HostKey {
                 destination: destination(),
@@ -38,43 +38,35 @@ fn one_of_each() -> Vec<(DeliveryError, RetryClass, Option<Step>)> {
                 found: "SHA256:b".into(),
             },
             StopDestination,
-            Some(Step::Negotiate),
+            "negotiate",
         ),
         (
             DeliveryError::Authentication { destination: destination(), user: "bank".into(), reason: text() },
             StopDestination,
-            Some(Step::Authenticate),
+            "authenticate",
         ),
         (
             DeliveryError::Lost { destination: destination(), step: Step::Write, subject: subject(), reason: text() },
             Retry,
-            Some(Step::Write),
+            "write",
         ),
-        (refused(Step::Create, Refusal::PermissionDenied), PermanentTonight, Some(Step::Create)),
-        (refused(Step::Rename, Refusal::Other(21)), AskOperator, Some(Step::Rename)),
-        (
-            DeliveryError::Deadline { destination: destination(), subject: subject(), deadline_s: 1800 },
-            Retry,
-            Some(Step::Write),
-        ),
-        (
-            DeliveryError::Size { destination: destination(), subject: subject(), sent: 2, found: 1 },
-            Retry,
-            Some(Step::Stat),
-        ),
+        (refused(Step::Create, Refusal::PermissionDenied), PermanentTonight, "create"),
+        (refused(Step::Rename, Refusal::Other(21)), AskOperator, "rename"),
+        (DeliveryError::Deadline { destination: destination(), subject: subject(), deadline_s: 1800 }, Retry, "write"),
+        (DeliveryError::Size { destination: destination(), subject: subject(), sent: 2, found: 1 }, Retry, "close"),
         (
             DeliveryError::Changed { destination: destination(), subject: subject(), expected: text(), sent: text() },
             PermanentTonight,
-            Some(Step::Write),
+            "spool",
         ),
-        (DeliveryError::Read { path: "/spool/f.pgp".into(), source: io() }, PermanentTonight, None),
+        (DeliveryError::Read { path: "/spool/f.pgp".into(), source: io() }, PermanentTonight, "spool"),
     ]
 }
 
 #[test]
-fn every_error_has_a_class_and_a_step() {
-    for (error, class, step) in one_of_each() {
-        assert_eq!((error.retry_class(), error.step()), (class, step), "{error}");
+fn every_error_has_a_class_and_a_phase() {
+    for (error, class, phase) in one_of_each() {
+        assert_eq!((error.retry_class(), error.phase()), (class, phase), "{error}");
     }
 }
 
