@@ -9,6 +9,7 @@ use super::judge::{ClaimJudge, Judge};
 use super::observe::{Laps, Stage};
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
+use crate::fault::{self, Point};
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Reason, ReasonCode, Tally};
@@ -194,6 +195,7 @@ impl Night {
         let judge = Judge::new(terms, run.order.cut_off, &self.settings);
         let mut judge = ClaimJudge { judge, vault: &self.vault, random: &self.random };
         let claimed = self.store.claim(&order, &mut judge).await?;
+        fault::reach(Point::ClaimCommitted);
         self.observer.finished(&terms.subject(), Stage::Claim);
         run.alerts.extend(judge.judge.findings.iter().filter(|finding| finding.alert).map(Alert::of));
         share.report.tally = judge.judge.tally;
@@ -256,6 +258,7 @@ impl Night {
         }
         self.may_go_on()?;
         let outcome = self.store.settle(file, run.epoch).await?;
+        fault::reach(Point::Settled);
         self.observer.finished(&terms.subject(), Stage::Settle);
         laps.lap(Stage::Settle);
         alert_settlement(run, file, &outcome);
