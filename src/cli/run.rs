@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
     use crate::ambient::{Clock, Random};
-    use crate::store::SqliteStore;
+    use crate::store::SqlStore;
 
     /// A database's clock that shows these instants one after another, and then the last one.
     #[derive(Debug)]
@@ -150,7 +150,7 @@ mod tests {
         let random = Arc::new(Random::seeded(1));
         let path = folder.path().join("emboss.db");
         let clock = Arc::clone(&shows) as Arc<dyn Clock>;
-        let store = SqliteStore::open(&path, Duration::from_secs(5), clock, random, true).await.unwrap();
+        let store = SqlStore::sqlite(&path, Duration::from_secs(5), clock, random, true).await.unwrap();
         let waited = wait_for("2026-06-13".parse().unwrap(), &store, &AtomicBool::new(stop)).await;
         let left = shows.0.lock().unwrap().clone();
         (waited, left)

@@ -81,7 +81,8 @@ impl Schedule {
 
     /// Every schedule.
     pub(crate) fn any() -> impl Strategy<Value = Self> {
-        let manners = prop_oneof![3 => Just(Manners::Normal), 2 => Just(Manners::WriteOnly), 2 => Just(Manners::Greedy)];
+        let manners =
+            prop_oneof![3 => Just(Manners::Normal), 2 => Just(Manners::WriteOnly), 2 => Just(Manners::Greedy)];
         let cards = prop::collection::vec(1..=4_u8, 1..=3);
         let tries = prop::collection::vec(any_try(), 1..=MOST_TRIES);
         (cards, 0..=3_u8, manners, any::<bool>(), tries).prop_map(
@@ -97,9 +98,8 @@ impl Schedule {
 }
 
 fn any_try() -> impl Strategy<Value = Try> {
-    (0..=3_u8, prop::bool::weighted(0.3), prop::bool::weighted(0.2), any_fault()).prop_map(
-        |(orders, next_night, on_demand, fault)| Try { orders, next_night, on_demand, fault },
-    )
+    (0..=3_u8, prop::bool::weighted(0.3), prop::bool::weighted(0.2), any_fault())
+        .prop_map(|(orders, next_night, on_demand, fault)| Try { orders, next_night, on_demand, fault })
 }
 
 /// Simplest first, for shrinking.
