@@ -70,12 +70,13 @@ pub(crate) struct Schedule {
 pub(crate) const MOST_TRIES: usize = 5;
 
 impl Schedule {
-    /// Whether a person may be needed: where the probe has to look at a final name and cannot.
+    /// Whether a person may be needed: where the probe has to look for a file after a rename and cannot. A missing
+    /// folder hides what a rename before it did.
     pub(crate) fn may_be_uncertain(&self) -> bool {
         match self.manners {
-            Manners::Normal => false,
+            Manners::Normal => self.tries.iter().any(|one| one.fault == Fault::FolderMissing),
             Manners::WriteOnly => true,
-            Manners::Greedy => !self.proves,
+            Manners::Greedy => !self.proves || self.tries.iter().any(|one| one.fault == Fault::FolderMissing),
         }
     }
 

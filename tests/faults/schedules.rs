@@ -36,6 +36,9 @@ fn the_promise_holds_after_any_schedule_of_faults(database: Database) {
         ..Config::default()
     };
     let outcome = TestRunner::new(config).run(&Schedule::any(), |schedule| {
+        if std::env::var_os("FAULT_STORY").is_some() {
+            eprintln!("{schedule:?}");
+        }
         play(database, &schedule);
         Ok(())
     });
