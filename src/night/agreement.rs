@@ -195,7 +195,6 @@ impl Night {
         let judge = Judge::new(terms, run.order.cut_off, &self.settings);
         let mut judge = ClaimJudge { judge, vault: &self.vault, random: &self.random };
         let claimed = self.store.claim(&order, &mut judge).await?;
-        fault::reach(Point::ClaimCommitted);
         self.observer.finished(&terms.subject(), Stage::Claim);
         run.alerts.extend(judge.judge.findings.iter().filter(|finding| finding.alert).map(Alert::of));
         share.report.tally = judge.judge.tally;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use emboss::ambient::{Random, SystemClock};
 use emboss::card::{CardId, InstitutionId};
 use emboss::config::{Config, adapters};
-use emboss::store::{EventRow, FileRow, PinnedItem};
+use emboss::store::{EventRow, FileRow, PinnedItem, Store};
 use emboss::vault::{Owner, Vault, Wrapped};
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
 
 /// More of anything than a test has.
 const ALL: u32 = 100_000;
@@ -24,6 +26,8 @@ pub(crate) struct Books {
     pub(crate) plastics: BTreeMap<(u32, u32), String>,
     /// Every event, oldest first.
     pub(crate) events: Vec<EventRow>,
+    /// How many PINs there are, whoever they are of.
+    pub(crate) pins: i64,
     vault: Vault,
 }
 
@@ -33,26 +37,25 @@ impl Books {
     }
 
     async fn gather(config: &Config) -> Self {
-        let random = Arc::new(Random::system());
-        let store =
-            adapters::open_store(config, false, Arc::new(SystemClock), Arc::clone(&random)).await.expect("open");
+        let store = open(config).await;
         let files = store.newest_files(ALL).await.expect("files");
         let mut items = Vec::new();
         for file in &files {
             items.extend(store.items(file.file_id, None, ALL).await.expect("items"));
         }
-        let number = |text: String| text.parse().expect("a number");
+        let count = |text: String| text.parse().expect("a number");
         let plastics = store.plastics(None, ALL).await.expect("plastics");
         let plastics = plastics.into_iter().map(|row| {
-            let card = number(row.plastic.card_id.to_string());
-            ((card, number(row.plastic.sequence_number.to_string())), row.plastic.status.to_string())
+            let card = count(row.plastic.card_id.to_string());
+            ((card, count(row.plastic.sequence_number.to_string())), row.plastic.status.to_string())
         });
         let books = Self {
             files,
             items,
             plastics: plastics.collect(),
             events: store.events(0, ALL).await.expect("events"),
-            vault: adapters::open_vault(config, random).expect("a vault"),
+            pins: number(&config.database.url, "SELECT COUNT(*) FROM pin").await,
+            vault: adapters::open_vault(config, Arc::new(Random::system())).expect("a vault"),
         };
         store.close().await;
         books
@@ -82,6 +85,30 @@ impl Books {
         let pan = self.vault.open_pan(&owner, &Wrapped(item.pan.clone())).expect("it opens");
         runtime().block_on(self.vault.crypto().verify_block(&pan, &stored, block)).expect("compared")
     }
+}
+
+async fn open(config: &Config) -> Arc<dyn Store> {
+    let random = Arc::new(Random::system());
+    adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
+}
+
+/// The events behind a number.
+pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
+    runtime().block_on(async {
+        let store = open(config).await;
+        let events = store.events(number, ALL).await.expect("events");
+        store.close().await;
+        events
+    })
+}
+
+/// Asks the database for a number.
+async fn number(url: &str, query: &'static str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(url.strip_prefix("sqlite:").expect("SQLite"));
+    let mut connection = options.connect().await.expect("opened");
+    let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("a number");
+    connection.close().await.expect("closed");
+    number
 }
 
 /// A card id of a test.

@@ -1,5 +1,6 @@
 //! The embossing house: what ever stood in its folder under a final name, whether it is still there or taken away.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +8,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::process::until;
 
 /// A file as the house got it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Arrived {
     pub(crate) name: String,
     pub(crate) sealed: Vec<u8>,
+}
+
+impl Arrived {
+    /// Of its bytes.
+    pub(crate) fn sha256(&self) -> String {
+        sha256(&self.sealed)
+    }
+}
+
+impl fmt::Debug for Arrived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.sha256())
+    }
+}
+
+/// In lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Its folder, and where it puts what it takes.

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::support::trial::Outcome;
 
@@ -39,22 +39,25 @@ impl Running {
         kill_process(Pid::from_child(self.child()), signal).expect("sent");
     }
 
-    /// Waits until it has stopped itself.
+    /// Its process id.
+    pub(crate) fn id(&mut self) -> u32 {
+        self.child().id()
+    }
+
+    /// Waits until it has stopped itself; after a SIGCONT, until it has done so again.
+    #[track_caller]
     pub(crate) fn wait_until_stopped(&mut self) {
         assert!(self.stops(), "it ended before it came to its point");
     }
 
     /// Waits until it has stopped itself or has ended: whether it stopped.
     pub(crate) fn stops(&mut self) -> bool {
-        let id = self.child().id();
-        // The state is the first word behind the program's name in brackets (proc(5)).
-        let state = || std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let pid = Pid::from_child(self.child());
         let mut stopped = false;
         until("it stops itself or ends", || {
-            let told = state();
-            let word = told.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
-            stopped = word == Some("T");
-            stopped || word == Some("Z")
+            let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+            stopped = waitid(WaitId::Pid(pid), stops).expect("asked").is_some_and(|status| status.stopped());
+            stopped || self.child().try_wait().expect("asked").is_some()
         });
         stopped
     }

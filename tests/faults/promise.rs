@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use emboss::card::{PinBlock, SecretHex};
 use emboss::settlement::FileState;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::books::Books;
 use crate::house::Arrived;
@@ -32,7 +31,7 @@ pub(crate) fn check(site: &Site, report: &Value, what: &str) -> Document {
 /// What the house has and what the database says, whoever brought it there.
 pub(crate) fn check_the_night(site: &Site, what: &str) -> Document {
     let (arrived, books) = (site.house.arrived(), site.books());
-    let [file] = &arrived[..] else { panic!("{what}: exactly one final file, but {:?}", names_of(&arrived)) };
+    let [file] = &arrived[..] else { panic!("{what}: exactly one final file, but {arrived:?}") };
     check_file_row(&books, file, what);
     let (document, blocks) = read(file, what);
     check_records(&books, &document, what);
@@ -41,36 +40,32 @@ pub(crate) fn check_the_night(site: &Site, what: &str) -> Document {
     document
 }
 
-fn names_of(arrived: &[Arrived]) -> Vec<&str> {
-    arrived.iter().map(|file| &*file.name).collect()
-}
-
 /// One file, number 1, SETTLED, and its digest is that of the bytes the house has.
 fn check_file_row(books: &Books, arrived: &Arrived, what: &str) {
     let row = books.file();
-    let sha256 = hex::encode(Sha256::digest(&arrived.sealed));
     assert_eq!((row.state, row.sequence_number), (FileState::Settled, 1), "{what}");
     assert_eq!(
         (row.sha256.as_deref(), row.file_name.as_deref()),
-        (Some(&*sha256), Some(&*arrived.name)),
+        (Some(&*arrived.sha256()), Some(&*arrived.name)),
         "{what}: the bytes and the name that the database knows"
     );
 }
 
-/// GnuPG opens it and finds our signature; every total, digest, track and CVV of it is counted again.
-pub(crate) fn open(arrived: &Arrived, what: &str) -> Document {
+/// What is inside: GnuPG opens it and finds our signature.
+pub(crate) fn plaintext(arrived: &Arrived, what: &str) -> String {
     let gpg = Gpg::new();
     for name in ["signer.asc", "factory-x.key"] {
         gpg.import(&std::fs::read(fixtures::folder().join("keys").join(name)).expect("a key"));
     }
     let opened = gpg.decrypt(&arrived.sealed);
     assert!(opened.says("GOODSIG") && opened.says("DECRYPTION_OKAY"), "{what}: {:?}", opened.status);
-    Document::read(&String::from_utf8(opened.content).expect("UTF-8"), &arrived.name)
+    String::from_utf8(opened.content).expect("UTF-8")
 }
 
-/// The document, and the PIN blocks of its records by recordUid.
+/// The document, and the PIN blocks of its records by recordUid. Every total, digest, track and CVV of it is counted
+/// again.
 fn read(arrived: &Arrived, what: &str) -> (Document, BTreeMap<String, PinBlock>) {
-    let document = open(arrived, what);
+    let document = Document::read(&plaintext(arrived, what), &arrived.name);
     let mut complaints = Vec::new();
     recount(&document, &arrived.name, &mut complaints);
     assert_eq!(complaints, [""; 0], "{what}");

@@ -6,12 +6,13 @@ use std::process::Command;
 
 use emboss::config::Config;
 use emboss::fault::ORDER;
+use emboss::store::EventRow;
 use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::books::Books;
 use crate::house::{House, names};
-use crate::orders::{DATE, orders};
+use crate::orders::{DATE, PRODUCED, orders};
 use crate::process::Running;
 use crate::support::fixtures::{copy_keys, folder, make_folder};
 use crate::support::sshd::{Options, Sshd};
@@ -43,6 +44,8 @@ pub(crate) struct Site {
     pub(crate) sshd: Sshd,
     pub(crate) house: House,
     pub(crate) database: Database,
+    /// How many records its file must have.
+    pub(crate) due: u64,
 }
 
 impl Site {
@@ -55,7 +58,8 @@ impl Site {
         let folder = tempfile::Builder::new().prefix("faults").tempdir().expect("a temporary folder");
         let sshd = Sshd::with(Options { sftp: special.sftp, ..Options::default() });
         let house = House::at(sshd.incoming());
-        let site = Self { folder, sshd, house, database };
+        let due = PRODUCED.len() as u64 + u64::from(special.crowd);
+        let site = Self { folder, sshd, house, database, due };
         copy_keys(&site.path("keys"));
         make_folder(&site.path("spool"));
         fs::write(site.path("keys/sftp.key"), site.sshd.secrets().private_key.as_bytes()).expect("written");
@@ -70,6 +74,8 @@ impl Site {
     fn configuration(&self, special: Special) -> String {
         let text = fs::read_to_string(folder().join("a-first-night/emboss.toml")).expect("read");
         let (text, _) = text.split_once("[[destination]]").expect("a destination");
+        // A PIN block format with a fill: two tries at composing must give the same one.
+        let text = text.replace("\"ISO_0\"", "\"ISO_3\"");
         let mut text = text.replace("destination = \"local\"", "destination = \"factory-x\"");
         if special.crowd > 0 {
             text = text.replace("include_phone = true", "include_phone = true\ncompression = \"none\"");
@@ -149,6 +155,14 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
         self.run().exits(0).object()
     }
 
+    /// Lets another run begin although one holds the lock, as a person on another host could.
+    pub(crate) fn take_the_lock_away(&self) {
+        match self.database {
+            // The lock is on the file and not on its name.
+            Database::Sqlite => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
+        }
+    }
+
     /// Its configuration as the program reads it.
     pub(crate) fn config(&self) -> Config {
         Config::load(&self.path("emboss.toml"), None).expect("a good configuration")
@@ -157,6 +171,11 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
     /// What the database says.
     pub(crate) fn books(&self) -> Books {
         Books::read(&self.config())
+    }
+
+    /// The events behind a number, as a reader of the feed asks for them.
+    pub(crate) fn events_after(&self, number: i64) -> Vec<EventRow> {
+        crate::books::events_after(&self.config(), number)
     }
 
     /// The names of sealed bytes in the spool.

@@ -6,6 +6,7 @@
 pub mod fixtures;
 pub mod gpg;
 pub mod house;
+pub mod postgres;
 pub mod proxy;
 pub mod sshd;
 pub mod trial;
