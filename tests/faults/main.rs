@@ -17,14 +17,20 @@ mod tree;
 
 mod books;
 mod house;
+mod houses;
 mod orders;
+mod played;
 mod process;
 mod promise;
+mod schedule;
 mod site;
+mod whole;
 
 mod claimed;
+mod night;
 mod overtaken;
 mod renamed;
+mod schedules;
 mod sealed;
 mod settled;
 mod stopped;
