@@ -228,9 +228,10 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
             .collect()
     }
 
-    /// The lines of the spool's journal, without file and agreement: `SEALED 1`.
+    /// The lines of the spool's journal, without file and agreement and what else they hold: `SEALED 1`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("spool/journal")).unwrap_or_default();
-        text.lines().map(|line| line.splitn(4, ' ').nth(3).expect("an entry").to_owned()).collect()
+        let entry = |line: &str| line.split(' ').skip(3).take(2).collect::<Vec<_>>().join(" ");
+        text.lines().map(entry).collect()
     }
 }
