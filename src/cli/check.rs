@@ -14,7 +14,7 @@ use super::open::Home;
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
-use crate::config::{Config, ConfigError, Finding, adapters};
+use crate::config::{Config, ConfigError, Finding, adapters, database};
 use crate::delivery;
 
 /// One thing a person should know.
@@ -86,6 +86,9 @@ async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
         Err(error) => Line::error("database", chain(&error), ""),
     });
+    for Finding { subject, text, action } in database::warnings(&config.database) {
+        lines.push(Line::warning(subject, text, action));
+    }
     check_keys(config, now, &mut lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
