@@ -157,7 +157,7 @@ impl Night {
         let names = Names::of(file);
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
         let session = if n == 1 { self.look_first(run, file, session, names.clone()).await? } else { session };
-        self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
+        self.spool.note(&journal_line(file, JournalEntry::Rename { n, attempt: file.attempt }))?;
         let change = FileChange::Rename { rename_attempt: n };
         *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
         let (session, outcome) = blocking(move || {
@@ -210,7 +210,7 @@ impl Night {
         match outcome {
             Outcome::Published { how } => {
                 tracing::info!(file_id = %file.file_id, "published: {how:?}");
-                self.spool.note(&journal_line(file, JournalEntry::Published))?;
+                self.spool.note(&journal_line(file, JournalEntry::Published { attempt: file.attempt }))?;
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
                 Ok(Renamed::Published)
