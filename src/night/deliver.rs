@@ -257,11 +257,11 @@ impl Names {
 }
 
 /// Own name per attempt: a stale worker can hurt only its own (fault 23).
-fn temporary_name(name: &str, attempt: u32) -> String {
+pub(super) fn temporary_name(name: &str, attempt: u32) -> String {
     format!("{name}.{attempt}.part")
 }
 
 /// Runs a blocking step; a panic in it stops the run, whose file can be resumed.
-async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, NightError> {
+pub(super) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, NightError> {
     tokio::task::spawn_blocking(step).await.map_err(|_| NightError::Interrupted)
 }

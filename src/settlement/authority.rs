@@ -128,7 +128,11 @@ mod tests {
     #[test]
     fn neither_breaks_a_line() {
         for reason in ["two\nlines", "a\ttab", "a\u{0}", "a\u{85}b", "a\u{2028}b", "a\u{2029}b", "\u{1b}[31mred"] {
-            assert_eq!(Authority::new("who", reason), Err(AuthorityError::Control { option: "--reason" }), "{reason:?}");
+            assert_eq!(
+                Authority::new("who", reason),
+                Err(AuthorityError::Control { option: "--reason" }),
+                "{reason:?}"
+            );
             assert_eq!(Authority::new(reason, "why"), Err(AuthorityError::Control { option: "--by" }), "{reason:?}");
         }
     }
@@ -136,7 +140,11 @@ mod tests {
     #[test]
     fn r138_neither_holds_what_could_be_a_card_number() {
         for number in [
-            "400000123456", "card 4000001234567899", "4000 0012 3456 7899", "4000-0012-3456-7899", "4000.0012.3456.7899",
+            "400000123456",
+            "card 4000001234567899",
+            "4000 0012 3456 7899",
+            "4000-0012-3456-7899",
+            "4000.0012.3456.7899",
             "٤٠٠٠٠٠١٢٣٤٥٦",
         ] {
             let refusal = Authority::new("who", number).unwrap_err();

@@ -203,8 +203,12 @@ fn sealed_files_expire_after_their_days_and_not_before() {
 fn the_journal_gives_back_what_was_noted() {
     let (_home, spool) = spool();
     assert_eq!(spool.journal().unwrap(), []);
-    let lines = [JournalEntry::Sealed { epoch: 12 }, JournalEntry::Rename { n: 1, attempt: 3 }, JournalEntry::Published { attempt: 3 }]
-        .map(line);
+    let lines = [
+        JournalEntry::Sealed { epoch: 12 },
+        JournalEntry::Rename { n: 1, attempt: 3 },
+        JournalEntry::Published { attempt: 3 },
+    ]
+    .map(line);
     for line in &lines {
         spool.note(line).unwrap();
     }
