@@ -1,4 +1,4 @@
--- The database of emboss on SQLite, schema version 1.
+-- The database of emboss on SQLite, schema version 2.
 --
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z, expiries INTEGER YYYYMM, dates TEXT YYYY-MM-DD,
 -- UUIDs TEXT in lower case. Ids are apart per institution. Rows of *_version are written once and never changed.
@@ -309,3 +309,11 @@ CREATE TRIGGER audit_is_never_emptied BEFORE DELETE ON audit
 BEGIN
     SELECT RAISE(ABORT, 'the audit is append-only: DELETE is refused');
 END;
+
+-- What the last trial at a destination showed.
+CREATE TABLE probe (
+    destination TEXT    PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    identity    TEXT    NOT NULL,
+    answers     TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;

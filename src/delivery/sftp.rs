@@ -15,6 +15,7 @@ use ssh2::{ErrorCode, FileStat, OpenFlags, OpenType, RenameFlags, Sftp};
 
 use super::settings::SftpSettings;
 use super::{DeliveryError, DestinationSecrets, Identity, Place, Refusal, Remote, Seen, Step, octal};
+use crate::fault::{self, Point};
 use connection::Connection;
 
 /// LIBSSH2_ERROR_SFTP_PROTOCOL: the server answered with a status.
@@ -150,6 +151,7 @@ impl SftpRemote {
             let (part, rest) = bytes.split_at(self.stride.min(bytes.len()));
             let started = Instant::now();
             self.write_part(created, part)?;
+            fault::reach(Point::Uploading);
             // libssh2 must send a whole part within one timeout, so parts grow only while they take little of it.
             if started.elapsed() < self.inactivity / 16 {
                 self.stride = (self.stride * 2).min(LAST_STRIDE);

@@ -16,6 +16,7 @@ use super::value::Value;
 use super::{SqlStore, dossiers, events, files, items, runs};
 use crate::card::{CardId, FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
+use crate::fault::{self, Point};
 use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::FileState;
 use crate::store::{
@@ -54,7 +55,9 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
     match decide.conclude() {
         Conclusion::Commit { even_empty } => {
             let files = claim.finish(even_empty, decide).await?;
+            fault::reach(Point::ClaimUncommitted);
             transaction.commit().await?;
+            fault::reach(Point::ClaimCommitted);
             Ok(Claimed { data_as_of, files, stopped: None })
         }
         Conclusion::Stop { code, detail } => {
@@ -70,7 +73,7 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
 /// SQLSTATE 40001, a serialisation failure, and 40P01, a deadlock, which PostgreSQL ends by choosing one of two.
 fn is_serialisation_failure(error: &StoreError) -> bool {
     let StoreError::Statement { source, .. } = error else { return false };
-    let code = source.as_database_error().and_then(|refusal| refusal.code());
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "40001" || code == "40P01")
 }
 

@@ -15,6 +15,7 @@ use super::value::Value;
 use super::{SqlStore, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
 use crate::document::FileType;
+use crate::fault::{self, Point};
 use crate::settlement::FileEvent;
 use crate::store::{FileRow, SettleMismatch, SettleOutcome, StoreError};
 
@@ -48,7 +49,9 @@ pub(super) async fn settle(store: &SqlStore, file: &FileRow, epoch: i64) -> Resu
     let mut data = files::about(file);
     put_outcome(&mut data, &outcome);
     events::write(&mut transaction, now, "file.settled", Some(&file.institution), &data).await?;
+    fault::reach(Point::SettleUncommitted);
     transaction.commit().await?;
+    fault::reach(Point::SettleCommitted);
     Ok(outcome)
 }
 
