@@ -18,8 +18,8 @@ use crate::settlement::{Authority, FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use rows::{
-    AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
-    PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
+    AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
+    PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
 pub use sql::SqlStore;
 
@@ -407,6 +407,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         authority: &Authority,
         data: &serde_json::Value,
     ) -> Result<(), StoreError>;
+
+    /// What persons ordered, after a number.
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
 
     /// Writes an event that no transition brings along and no person is behind.
     async fn note_event(

@@ -325,3 +325,22 @@ pub struct EventRow {
     /// The rest, a JSON object without secrets.
     pub data: String,
 }
+
+/// One row of the audit: what a person ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number, growing.
+    pub number: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What, in the word of the event that tells of it.
+    pub action: String,
+    /// The file's id.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+    /// The rest, a JSON object without secrets: the states before and after, names and digests.
+    pub data: String,
+}

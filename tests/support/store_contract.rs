@@ -12,6 +12,9 @@ pub(crate) mod claims;
 #[path = "store_files.rs"]
 pub(crate) mod files;
 
+#[path = "store_people.rs"]
+pub(crate) mod people;
+
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 

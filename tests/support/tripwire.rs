@@ -11,8 +11,8 @@ use emboss::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, R
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewFile,
-    NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 
 /// Whether the step itself still happens.
@@ -252,6 +252,11 @@ impl Store for Tripwire {
         data: &serde_json::Value,
     ) -> Result<(), StoreError> {
         self.step("note_audited", self.inner.note_audited(action, institution, subject, authority, data)).await
+    }
+
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.here()?;
+        self.inner.audit(after, limit).await
     }
 
     async fn note_event(

@@ -6,15 +6,20 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::columns::Columns;
 use super::connection::Connection;
-use super::events;
-use super::statement::statement;
+use super::statement::{Row, statement};
+use super::{SqlStore, events};
 use crate::card::InstitutionId;
 use crate::settlement::Authority;
-use crate::store::StoreError;
+use crate::store::{AuditRow, StoreError};
 
 statement!(
     WRITE_AUDIT = "INSERT INTO audit (at, actor, action, subject, reason, data) VALUES ($1, $2, $3, $4, $5, $6)"
+);
+statement!(
+    AUDIT_AFTER = "SELECT number, at, actor, action, subject, reason, data FROM audit WHERE number > $1
+    ORDER BY number LIMIT $2"
 );
 
 /// A person's order.
@@ -43,4 +48,21 @@ impl Order<'_> {
         data["reason"] = json!(self.authority.reason());
         events::write(connection, at, self.action, self.institution, &data).await
     }
+}
+
+/// Rows with a number over `number`.
+pub(super) async fn after(store: &SqlStore, number: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+    let take = |row: &Row| {
+        let mut columns = Columns::of("audit", row);
+        Ok(AuditRow {
+            number: columns.take()?,
+            at: columns.instant()?,
+            actor: columns.take()?,
+            action: columns.take()?,
+            subject: columns.take()?,
+            reason: columns.take()?,
+            data: columns.take()?,
+        })
+    };
+    AUDIT_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, take).await
 }

@@ -42,8 +42,8 @@ use self::connection::{Connection, Held, Transaction};
 use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewFile,
-    NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
@@ -333,6 +333,10 @@ impl Store for SqlStore {
         let order = audit::Order { action, institution, subject, authority };
         order.write(&mut transaction, now, data.clone()).await?;
         transaction.commit().await
+    }
+
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        audit::after(self, after, limit).await
     }
 
     async fn note_event(
