@@ -17,6 +17,8 @@ mod personalise;
 mod pins;
 mod planning;
 mod retention;
+#[cfg(test)]
+mod sample;
 mod sealed;
 mod unrouted;
 
