@@ -19,6 +19,7 @@ mod pins;
 mod plastics;
 mod postgres;
 mod postgres_lock;
+mod probes;
 mod runs;
 mod settle;
 mod settle_statements;
