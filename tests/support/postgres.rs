@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::program;
 use super::sshd::free_port;
+use super::trial::Trial;
 
 /// No server takes longer to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -166,6 +167,14 @@ impl Cluster {
     /// Where it does not come up.
     pub fn start(&self) {
         assert!(self.launch(self.port), "PostgreSQL does not start again: {}", self.log());
+    }
+
+    /// Makes a standby of it that waits for a primary server; it is started again.
+    pub fn make_standby(&self) {
+        self.stop();
+        std::fs::write(self.folder.join("data/standby.signal"), "").expect("written");
+        self.user.give(&self.folder.join("data/standby.signal"));
+        self.start();
     }
 
     fn make(&self, settings: &[&str]) {
@@ -320,6 +329,11 @@ impl Database {
         self.cluster.folder.join("password")
     }
 
+    /// The line of `[database]` that names it.
+    pub fn password_setting(&self) -> String {
+        format!("password_file = \"{}\"", self.password_file().display())
+    }
+
     /// Runs SQL as the superuser; what it printed.
     pub fn psql(&self, sql: &str) -> String {
         self.cluster.psql(&self.name, sql)
@@ -337,6 +351,23 @@ impl Database {
               WHERE datname = current_database() AND pid <> pg_backend_pid()",
         );
         killed.lines().filter(|line| *line == "t").count()
+    }
+}
+
+impl Trial {
+    /// A new installation on a database server; its first import makes the tables.
+    #[track_caller]
+    pub fn on(database: &Database) -> Self {
+        let trial = Self::new();
+        trial.use_database(&database.url(), &database.password_setting());
+        trial
+    }
+
+    /// The same, of another URL and with further settings, whole lines, in the place of SQLite's.
+    #[track_caller]
+    pub fn use_database(&self, url: &str, settings: &str) {
+        self.configure("url = \"sqlite:emboss.db\"", &format!("url = \"{url}\"\n{settings}"));
+        std::fs::remove_file(self.path("emboss.db")).expect("removed");
     }
 }
 
