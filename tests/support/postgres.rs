@@ -125,7 +125,12 @@ impl Cluster {
     pub fn database(self: &Arc<Self>) -> Database {
         let name = format!("emboss_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0"));
-        Database { cluster: Arc::clone(self), name }
+        self.database_named(&name)
+    }
+
+    /// A database that is there.
+    pub fn database_named(self: &Arc<Self>, name: &str) -> Database {
+        Database { cluster: Arc::clone(self), name: name.to_owned() }
     }
 
     /// Runs SQL as the superuser; what it printed, columns separated by `|`.
@@ -138,10 +143,21 @@ impl Cluster {
 
     /// Runs SQL as a role; what it printed, or why not.
     pub fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, String> {
+        self.run_psql(role, database, &["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql])
+    }
+
+    /// Runs a file of SQL as the superuser, with variables `NAME=VALUE`; what it printed, or why not.
+    pub fn psql_file(&self, database: &str, file: &str, variables: &[&str]) -> Result<String, String> {
+        let mut arguments = vec!["--file", file];
+        variables.iter().for_each(|variable| arguments.extend(["--set", variable]));
+        self.run_psql("postgres", database, &arguments)
+    }
+
+    fn run_psql(&self, role: &str, database: &str, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(self.programs.join("psql"))
-            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
-            .args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username", role, "--dbname", database])
-            .args(["--command", sql])
+            .args(["--no-psqlrc", "--quiet", "--host=127.0.0.1", &format!("--port={}", self.port)])
+            .args(["--username", role, "--dbname", database])
+            .args(arguments)
             .env("PGPASSWORD", PASSWORD)
             .env("PGCONNECT_TIMEOUT", "20")
             .stdin(Stdio::null())
