@@ -80,8 +80,9 @@ async fn check_opened(
         Err(error) => Line::error("database", chain(error), ""),
     });
     let store = store.ok();
-    let exposed = database::warnings(&config.database).into_iter();
-    lines.extend(exposed.map(|Finding { subject, text, action }| Line::warning(subject, text, action)));
+    for Finding { subject, text, action } in database::warnings(&config.database) {
+        lines.push(Line::warning(subject, text, action));
+    }
     check_keys(config, now, lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
