@@ -2,6 +2,7 @@
 //! and a line between them that breaks.
 
 use std::fs;
+use std::time::Duration;
 
 use emboss::delivery::settings::{Backoff, SftpSettings};
 use emboss::settlement::FileState;
@@ -180,7 +181,7 @@ fn f13_a_line_that_is_silent_before_the_banner_is_left_and_the_other_house_gets_
 #[test]
 fn f13_a_slow_line_is_not_a_silent_one() {
     let house = Sshd::start();
-    let line = Proxy::over(house.port(), Line::slow(std::time::Duration::from_millis(20)));
+    let line = Proxy::over(house.port(), Line::slow(Duration::from_millis(20), Duration::from_millis(1)));
     let site = two_houses(&house, &line, "", |_| {});
     start(&site).ends().exits(0).says(&["DELIVERED"]);
     assert_eq!((names(&house.incoming()).len(), line.connected().len()), (1, 1), "slow is not silent");

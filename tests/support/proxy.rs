@@ -27,17 +27,19 @@ pub struct Line {
     pub then: Break,
     /// How long bytes are on their way, in each direction.
     pub latency: Duration,
+    /// How long 32 KiB take to get onto the line.
+    pub pace: Duration,
 }
 
 impl Line {
     /// One that breaks always.
     pub fn breaking(bytes: u64, then: Break) -> Self {
-        Self { connections: u32::MAX, bytes, then, latency: Duration::ZERO }
+        Self { connections: u32::MAX, bytes, then, latency: Duration::ZERO, pace: Duration::ZERO }
     }
 
     /// One that is only slow.
-    pub fn slow(latency: Duration) -> Self {
-        Self { connections: 0, bytes: u64::MAX, then: Break::Silence, latency }
+    pub fn slow(latency: Duration, pace: Duration) -> Self {
+        Self { connections: 0, bytes: u64::MAX, then: Break::Silence, latency, pace }
     }
 }
 
@@ -118,6 +120,7 @@ fn pump(mut from: TcpStream, to: TcpStream, line: Line, ended: &AtomicBool, mut 
             }
             break;
         }
+        std::thread::sleep(line.pace * u32::try_from(read).expect("a buffer") / (32 * 1024));
         if send.send((Instant::now() + line.latency, buffer[..read].to_vec())).is_err() {
             break;
         }
