@@ -160,7 +160,7 @@ fn fault_13_a_line_that_falls_silent_is_left_after_the_inactivity_timeout_and_dr
 #[test]
 fn fault_13_a_file_that_takes_too_long_is_left_in_the_middle_of_a_write() {
     let sealed = Sealed::of(9 * 1024 * 1024);
-    let house = House::sftp(Options::default());
+    let house = House::sftp(Options { tells: true, ..Options::default() });
     // The first write alone, of 4 MiB, would take 12 s; bytes move all the time.
     let slow = Line::slow(Duration::ZERO, Duration::from_millis(100));
     let proxy = Proxy::over(house.sshd.as_ref().unwrap().port(), slow);
@@ -172,6 +172,9 @@ fn fault_13_a_file_that_takes_too_long_is_left_in_the_middle_of_a_write() {
     let error = sent.unwrap_err();
     assert!(matches!(error, DeliveryError::Deadline { deadline_s: 2, .. }), "{error}");
     assert_eq!((error.retry_class(), seen), (RetryClass::Retry, vec![]));
+    // Fault 17: the line is whole, and a CLOSE would make half a file a whole one.
+    let told = house.sshd.as_ref().unwrap().told_until("forced close ");
+    assert!(!told.iter().any(|line| line.starts_with("close ")), "{told:?}");
 }
 
 #[test]

@@ -23,6 +23,7 @@ on_each_database!(
     f15_a_denied_rename_is_permanent_and_only_the_rename_is_repeated,
     f15_a_missing_temporary_folder_is_permanent_and_named,
     f16_whatever_of_a_look_or_a_mode_is_denied_the_file_arrives,
+    f17_an_upload_that_the_house_ends_is_not_closed_either,
     f17_an_aborted_upload_is_not_closed_and_is_removed_in_a_new_session,
     f17_a_part_that_may_not_be_removed_stays_is_told_and_fails_nothing,
     f18_one_of_two_pins_is_enough,
@@ -269,6 +270,24 @@ fn f17_an_aborted_upload_is_not_closed_and_is_removed_in_a_new_session(database:
     let report = site.resumes();
     assert_eq!((told(&house, "close ", ".3.part"), told(&house, "forced close ", ".3.part")), (1, 0));
     promise::check(&site, &report, "the line is whole");
+}
+
+/// Where the line is whole, a CLOSE would arrive.
+fn f17_an_upload_that_the_house_ends_is_not_closed_either(database: Database) {
+    let site = crowded(database);
+    let full = Sshd::with(Options { tells: true, file_limit_kib: Some(32), ..Options::default() });
+    send(&site, &full, "", |_| {});
+    let report = run(&site).exits(1).object();
+    assert!(reason(&report).contains("refused to write"), "{report}");
+    until("the server has told", || told(&full, "forced close ", ".1.part") == 1);
+    assert_eq!(told(&full, "close ", ".1.part"), 0, "{:?}", full.told());
+    // Fault 14: nothing of ours stays to fill the disk, and nothing is tried again.
+    assert_eq!((site.house.standing(), site.books().file().attempt), (vec![], 1));
+    assert_eq!(full.log().matches("Accepted publickey").count(), 2, "one to write, one to remove");
+    let house = telling("");
+    send(&site, &house, "", |_| {});
+    let report = site.resumes();
+    promise::check(&site, &report, "there is space again");
 }
 
 /// The whole profile write-only, and an upload that breaks on the way: what may not be removed is no failure.
