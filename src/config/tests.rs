@@ -283,7 +283,7 @@ fn numbers_end_where_the_contract_says() {
         ("field_max", "26", 1, 32),
         ("connect_timeout_s", "20", 1, 600),
         ("inactivity_timeout_s", "60", 1, 3600),
-        ("attempts", "8", 1, 100),
+        ("attempts", "8", 1, 20),
         ("port", "22", 1, 65_535),
     ] {
         let written = format!("{key} = {value} ");
@@ -591,6 +591,21 @@ fn destinations_are_pinned_and_sane() {
         "directory = \"/var/lib/emboss/spool\"",
         "[[destination]] archive directory is the spool: deliver to another folder: the spool is ours alone",
     );
+}
+
+#[test]
+fn r136_the_tries_of_a_night_fit_into_two_hours() {
+    // Seven pauses from 2000 s on, none over 2000 s, each with up to half of it again: 21,000 s.
+    one_fault(
+        "first = 5, max = 300",
+        "first = 2000, max = 2000",
+        "[[destination]] north-print attempts is 8, and the pauses of backoff_s between them take up to 350 minutes: \
+         keep them within 120 minutes, in which a file is tried in one night, by fewer attempts or shorter pauses",
+    );
+    // 685 s seven times is 4795 s, and 7192.5 s with the jitter: the last that fits; 686 s would be 7203 s.
+    accepted("first = 5, max = 300", "first = 685, max = 685");
+    let found = faults(&changed("first = 5, max = 300", "first = 686, max = 686"));
+    assert!(found.len() == 1 && found[0].contains("take up to 121 minutes"), "{found:?}");
 }
 
 #[test]
