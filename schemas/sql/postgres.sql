@@ -22,9 +22,10 @@ CREATE TABLE marker (
 
 -- Who holds the run lock, for the refusal that a second run prints. The lock itself is a session's advisory lock.
 CREATE TABLE run_lock (
-    one    BIGINT PRIMARY KEY CHECK (one = 1),
-    holder TEXT   NOT NULL,
-    since  BIGINT NOT NULL
+    one     BIGINT PRIMARY KEY CHECK (one = 1),
+    holder  TEXT   NOT NULL,
+    since   BIGINT NOT NULL,
+    backend BIGINT NOT NULL
 );
 
 -- Orders -------------------------------------------------------------------------------------------------------
@@ -300,7 +301,8 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id) WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
+CREATE INDEX item_needs_pin ON file_item (file_id, sort_key)
+    WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 
 -- What is told ---------------------------------------------------------------------------------------------------
 
@@ -343,3 +345,5 @@ CREATE TABLE probe (
     identity    TEXT   NOT NULL,
     answers     TEXT   NOT NULL
 );
+
+INSERT INTO meta (one, schema_version, database_id, epoch) VALUES (1, 2, gen_random_uuid(), 0);

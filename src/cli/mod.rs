@@ -85,7 +85,7 @@ enum Command {
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
-    Check,
+    Check(check::CheckArguments),
 }
 
 /// Which part of a night.
@@ -155,6 +155,6 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Resend(resend) => resend::resend(resend, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
-        Command::Check => check::check(&home, output).await,
+        Command::Check(check) => check::check(check, &home, output).await,
     }
 }

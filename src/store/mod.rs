@@ -5,6 +5,7 @@
 //! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
 
 pub mod intake;
+pub mod probes;
 pub mod rows;
 pub mod settings;
 mod sql;
@@ -17,11 +18,12 @@ use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::{Authority, FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
+pub use probes::{ProbeRow, Probes};
 pub use rows::{
     AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
     PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
-pub use sql::SqlStore;
+pub use sql::{PostgresAccess, SqlStore};
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,14 @@ pub enum StoreError {
         /// The database, without its password.
         database: String,
         /// What it said.
+        reason: String,
+    },
+    /// A file that `[database]` names cannot be used (exit 2).
+    #[error("[database] {key}: {reason}")]
+    Settings {
+        /// Which key names it.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// Another run holds the lock (exit 4).
@@ -280,7 +290,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Probes + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 

@@ -83,6 +83,17 @@ impl House {
         names(self.taken.path()).into_iter().map(read).collect()
     }
 
+    /// The same, and nothing is taken that still stands there.
+    pub(crate) fn has(&self) -> Vec<Arrived> {
+        let read = |folder: &Path, name: &str| fs::read(folder.join(name)).expect("read");
+        let taken = names(self.taken.path()).into_iter().map(|name| Arrived {
+            sealed: read(self.taken.path(), &name),
+            name: name.split_once('-').expect("a number").1.to_owned(),
+        });
+        let standing = self.standing().into_iter().filter(|name| !name.ends_with(".part"));
+        taken.chain(standing.map(|name| Arrived { sealed: read(&self.incoming, &name), name })).collect()
+    }
+
     /// Waits until so many files have arrived and are taken.
     pub(crate) fn wait_for(&self, files: usize) {
         until("the house takes its file", || names(self.taken.path()).len() >= files);

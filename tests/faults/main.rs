@@ -17,14 +17,21 @@ mod tree;
 
 mod books;
 mod house;
+mod houses;
 mod orders;
+mod played;
 mod process;
 mod promise;
+mod schedule;
 mod site;
+mod whole;
+mod wire;
 
 mod claimed;
+mod night;
 mod overtaken;
 mod renamed;
+mod schedules;
 mod sealed;
 mod settled;
 mod stopped;
@@ -38,6 +45,11 @@ macro_rules! on_each_database {
             #[test]
             fn sqlite() {
                 super::$name(crate::site::Database::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(crate::site::Database::Postgres);
             }
         })+
     };

@@ -24,6 +24,11 @@ pub(crate) const PRODUCED: [u32; 4] = [FIRST, INSTANT, WITHOUT_PIN, SECOND];
 /// Those of them that get a PIN.
 pub(crate) const WITH_PIN: [u32; 3] = [FIRST, INSTANT, SECOND];
 
+/// An order of the day before the first night.
+pub(crate) fn order_at(number: u32, operation: &str, ids: Value, body: Value) -> Value {
+    order(number, operation, ids, body)
+}
+
 fn order(number: u32, operation: &str, ids: Value, body: Value) -> Value {
     let mut order = json!({"orderId": format!("o-{number}"), "op": operation, "institutionId": "246001", "at": ORDERED,
         "auditUser": "ops", "body": body});

@@ -47,12 +47,19 @@ impl Running {
     /// Waits until it has stopped itself; after a SIGCONT, until it has done so again.
     #[track_caller]
     pub(crate) fn wait_until_stopped(&mut self) {
+        assert!(self.stops(), "it ended before it came to its point");
+    }
+
+    /// Waits until it has stopped itself or has ended: whether it stopped.
+    pub(crate) fn stops(&mut self) -> bool {
         let pid = Pid::from_child(self.child());
-        until("it stops itself", || {
-            assert!(self.child().try_wait().expect("asked").is_none(), "it ended before it came to its point");
+        let mut stopped = false;
+        until("it stops itself or ends", || {
             let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-            waitid(WaitId::Pid(pid), stops).expect("asked").is_some_and(|status| status.stopped())
+            stopped = waitid(WaitId::Pid(pid), stops).expect("asked").is_some_and(|status| status.stopped());
+            stopped || self.child().try_wait().expect("asked").is_some()
         });
+        stopped
     }
 
     fn status(&mut self) -> ExitStatus {
