@@ -32,19 +32,19 @@ async fn order_on(night: &Night, action: Action, file: &str) -> Result<ActionRep
 }
 
 /// Anna's order at noon.
-async fn order(site: &Site, action: Action, file: &str) -> Result<ActionReport, ActionError> {
+pub(crate) async fn order(site: &Site, action: Action, file: &str) -> Result<ActionReport, ActionError> {
     order_on(&site.open(NOON).await, action, file).await
 }
 
 /// An order that is carried out and settled.
-async fn settles(site: &Site, action: Action, file: &str) -> ActionReport {
+pub(crate) async fn settles(site: &Site, action: Action, file: &str) -> ActionReport {
     let report = order(site, action, file).await.unwrap_or_else(|error| panic!("{action:?}: {error}"));
     assert_eq!((report.exit_code(), report.file.state), (0, FileState::Settled), "{report}");
     report
 }
 
 /// An order that is refused with exit 1: the sentence.
-async fn refused(site: &Site, action: Action, file: &str) -> String {
+pub(crate) async fn refused(site: &Site, action: Action, file: &str) -> String {
     let error = order(site, action, file).await.unwrap_err();
     assert_eq!(error.exit_code(), 1, "{error}");
     error.to_string()
