@@ -19,6 +19,7 @@ mod books;
 mod house;
 mod houses;
 mod orders;
+mod outage;
 mod played;
 mod process;
 mod promise;
@@ -27,6 +28,7 @@ mod site;
 mod whole;
 
 mod claimed;
+mod database;
 mod night;
 mod overtaken;
 mod renamed;

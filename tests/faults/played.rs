@@ -9,12 +9,11 @@ use emboss::fault::{ORDER, Point};
 use emboss::settlement::FileState;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 
-use crate::books::{Books, runtime};
+use crate::books::Books;
 use crate::house::{Greedy, House};
 use crate::orders::{PRODUCED, order_at};
+use crate::outage::{Outage, set_impatience};
 use crate::process::Running;
 use crate::schedule::{Fault, Manners, Schedule, Try};
 use crate::site::{Database, Site, Special};
@@ -215,20 +214,13 @@ impl<'a> Play<'a> {
 
     /// Fault 11.
     fn without_database(&mut self, arguments: &[&str], point: Point, time: u8) -> Outcome {
-        match self.site.database {
-            Database::Sqlite => {
-                let config = fs::read_to_string(self.site.path("emboss.toml")).expect("read");
-                let impatient = config.replacen("[database]", "[database]\nbusy_timeout_s = 1", 1);
-                fs::write(self.site.path("emboss.toml"), impatient).expect("written");
-                let (runtime, mut busy) = (runtime(), None);
-                let outcome = self.paused_at(arguments, point, time, |play, _| {
-                    busy = Some(runtime.block_on(keep_busy(play.site.path("emboss.db"))));
-                });
-                drop(busy);
-                fs::write(self.site.path("emboss.toml"), config).expect("written");
-                outcome
-            }
-        }
+        let config = fs::read_to_string(self.site.path("emboss.toml")).expect("read");
+        set_impatience(&self.site);
+        let mut outage = None;
+        let outcome = self.paused_at(arguments, point, time, |play, _| outage = Some(Outage::begin(&play.site)));
+        drop(outage);
+        fs::write(self.site.path("emboss.toml"), config).expect("written");
+        outcome
     }
 
     /// Over a line that breaks.
@@ -330,14 +322,4 @@ fn told(outcome: &Outcome) -> String {
     let last: Vec<&str> = outcome.stderr.lines().rev().take(12).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
     format!("exit {:?}\n    {}", outcome.code, last.join("\n    "))
-}
-
-/// Somebody else's transaction, as long as the value lives; none where the run itself is writing.
-async fn keep_busy(database: PathBuf) -> Option<sqlx::sqlite::SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(database).busy_timeout(std::time::Duration::ZERO);
-    let mut connection = options.connect().await.expect("it opens");
-    match sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await {
-        Ok(_) => Some(connection),
-        Err(_) => connection.close().await.map(|()| None).expect("closed"),
-    }
 }

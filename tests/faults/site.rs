@@ -24,6 +24,13 @@ pub(crate) enum Database {
     Sqlite,
 }
 
+/// A copy of a database.
+#[derive(Debug)]
+pub(crate) enum Backup {
+    /// Its files, by name; those that were not there are none.
+    Sqlite([(&'static str, Option<Vec<u8>>); 2]),
+}
+
 /// What is special about an installation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Special {
@@ -160,6 +167,30 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
         match self.database {
             // The lock is on the file and not on its name.
             Database::Sqlite => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
+        }
+    }
+
+    /// Everything the database holds, also while a run stands still.
+    pub(crate) fn back_up(&self) -> Backup {
+        match self.database {
+            Database::Sqlite => {
+                let read = |name: &str| fs::read(self.path(name)).ok();
+                Backup::Sqlite(["emboss.db", "emboss.db-wal"].map(|name| (name, read(name))))
+            }
+        }
+    }
+
+    /// Puts an older database in the place of this one.
+    pub(crate) fn restore(&self, backup: &Backup) {
+        match backup {
+            Backup::Sqlite(files) => {
+                for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm"] {
+                    let _ = fs::remove_file(self.path(name));
+                }
+                for (name, bytes) in files {
+                    bytes.iter().for_each(|bytes| fs::write(self.path(name), bytes).expect("written"));
+                }
+            }
         }
     }
 
