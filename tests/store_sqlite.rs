@@ -89,6 +89,7 @@ contract! {
         a_file_goes_its_way_and_tells_every_step,
         a_transition_out_of_the_table_is_illegal,
         fault_22_a_stale_epoch_or_state_moves_nothing,
+        fault_22_a_run_that_was_overtaken_cannot_write_its_end,
         sealing_counts_the_items,
         a_change_of_another_transition_is_refused,
         a_new_attempt_has_a_new_number_and_renames_from_one,

@@ -26,6 +26,7 @@ mod promise;
 mod schedule;
 mod site;
 mod whole;
+mod wire;
 
 mod claimed;
 mod database;
@@ -46,6 +47,11 @@ macro_rules! on_each_database {
             #[test]
             fn sqlite() {
                 super::$name(crate::site::Database::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(crate::site::Database::Postgres);
             }
         })+
     };

@@ -1,6 +1,7 @@
 //! A database that is not to be had for a while, as long as a value lives.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -8,6 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::books::runtime;
 use crate::site::{Database, Site};
+use crate::support::postgres::Cluster;
 
 /// Nobody waits longer than this for a database: set before the run that is to meet an outage.
 pub(crate) fn set_impatience(site: &Site) {
@@ -18,23 +20,36 @@ pub(crate) fn set_impatience(site: &Site) {
 
 /// Ends with the value.
 #[derive(Debug)]
-pub(crate) struct Outage {
-    /// Somebody else's transaction on a SQLite file.
-    busy: Option<SqliteConnection>,
+pub(crate) enum Outage {
+    /// Somebody else's transaction on a SQLite file; none where the run itself is writing.
+    Busy(Option<SqliteConnection>),
+    /// A server that died as its host would.
+    Crashed(Arc<Cluster>),
 }
 
 impl Outage {
-    /// SQLite: somebody else writes and does not end, unless the run itself is writing; whether it came to that is
-    /// [`Self::is_on`].
+    /// A server is crashed with all its databases: it must be the test's own.
     pub(crate) fn begin(site: &Site) -> Self {
         match site.database {
-            Database::Sqlite => Self { busy: runtime().block_on(keep_busy(site)) },
+            Database::Sqlite => Self::Busy(runtime().block_on(keep_busy(site))),
+            Database::Postgres => {
+                site.server().cluster().crash();
+                Self::Crashed(Arc::clone(site.server().cluster()))
+            }
         }
     }
 
     /// Whether the database is away.
     pub(crate) fn is_on(&self) -> bool {
-        self.busy.is_some()
+        !matches!(self, Self::Busy(None))
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        if let Self::Crashed(cluster) = self {
+            cluster.start();
+        }
     }
 }
 

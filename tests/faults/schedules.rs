@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use crate::on_each_database;
 use crate::played::play;
 use crate::schedule::Schedule;
-use crate::site::Database;
+use crate::site::{Database, Servers};
 
 on_each_database!(the_promise_holds_after_any_schedule_of_faults);
 
@@ -35,11 +35,12 @@ fn the_promise_holds_after_any_schedule_of_faults(database: Database) {
         max_shrink_iters: 60,
         ..Config::default()
     };
+    let servers = Servers::own(database);
     let outcome = TestRunner::new(config).run(&Schedule::any(), |schedule| {
         if std::env::var_os("FAULT_STORY").is_some() {
             eprintln!("{schedule:?}");
         }
-        play(database, &schedule);
+        play(&servers, &schedule);
         Ok(())
     });
     if let Err(failure) = outcome {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, OnceLock};
 
 use emboss::config::Config;
 use emboss::fault::ORDER;
@@ -15,6 +16,7 @@ use crate::house::{House, names};
 use crate::orders::{DATE, PRODUCED, orders};
 use crate::process::Running;
 use crate::support::fixtures::{copy_keys, folder, make_folder};
+use crate::support::postgres::{self, Cluster};
 use crate::support::sshd::{Options, Sshd};
 use crate::support::trial::{Outcome, emboss, started};
 
@@ -22,6 +24,13 @@ use crate::support::trial::{Outcome, emboss, started};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
+    Postgres,
+}
+
+/// One server for all tests of this process; it ends with it.
+fn cluster() -> &'static Arc<Cluster> {
+    static CLUSTER: OnceLock<Arc<Cluster>> = OnceLock::new();
+    CLUSTER.get_or_init(Cluster::shared)
 }
 
 /// A copy of a database.
@@ -29,6 +38,29 @@ pub(crate) enum Database {
 pub(crate) enum Backup {
     /// Its files, by name; those that were not there are none.
     Sqlite([(&'static str, Option<Vec<u8>>); 2]),
+    /// What `pg_dump` wrote.
+    Postgres(Vec<u8>),
+}
+
+/// Where a test's databases are.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers(Option<Arc<Cluster>>);
+
+impl Servers {
+    /// The server that all tests share.
+    pub(crate) fn shared(database: Database) -> Self {
+        Self((database == Database::Postgres).then(|| Arc::clone(cluster())))
+    }
+
+    /// A server of the test's own, which it may stop.
+    pub(crate) fn own(database: Database) -> Self {
+        Self((database == Database::Postgres).then(|| Cluster::start_with(&[])))
+    }
+
+    /// What they are.
+    pub(crate) fn database(&self) -> Database {
+        if self.0.is_some() { Database::Postgres } else { Database::Sqlite }
+    }
 }
 
 /// What is special about an installation.
@@ -51,6 +83,7 @@ pub(crate) struct Site {
     pub(crate) sshd: Sshd,
     pub(crate) house: House,
     pub(crate) database: Database,
+    server: Option<postgres::Database>,
     /// How many records its file must have.
     pub(crate) due: u64,
 }
@@ -62,11 +95,17 @@ impl Site {
     }
 
     pub(crate) fn with(database: Database, special: Special) -> Self {
+        Self::on(&Servers::shared(database), special)
+    }
+
+    /// One whose database is on this server.
+    pub(crate) fn on(servers: &Servers, special: Special) -> Self {
         let folder = tempfile::Builder::new().prefix("faults").tempdir().expect("a temporary folder");
         let sshd = Sshd::with(Options { sftp: special.sftp, ..Options::default() });
         let house = House::at(sshd.incoming());
         let due = PRODUCED.len() as u64 + u64::from(special.crowd);
-        let site = Self { folder, sshd, house, database, due };
+        let (database, server) = (servers.database(), servers.0.as_ref().map(Cluster::database));
+        let site = Self { folder, sshd, house, database, server, due };
         copy_keys(&site.path("keys"));
         make_folder(&site.path("spool"));
         fs::write(site.path("keys/sftp.key"), site.sshd.secrets().private_key.as_bytes()).expect("written");
@@ -84,6 +123,10 @@ impl Site {
         // A PIN block format with a fill: two tries at composing must give the same one.
         let text = text.replace("\"ISO_0\"", "\"ISO_3\"");
         let mut text = text.replace("destination = \"local\"", "destination = \"factory-x\"");
+        if let Some(server) = &self.server {
+            let (url, password) = (server.url(), server.password_file());
+            text = text.replace("\"sqlite:emboss.db\"", &format!("{url:?}\npassword_file = {password:?}"));
+        }
         if special.crowd > 0 {
             text = text.replace("include_phone = true", "include_phone = true\ncompression = \"none\"");
         }
@@ -164,9 +207,36 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
 
     /// Lets another run begin although one holds the lock, as a person on another host could.
     pub(crate) fn take_the_lock_away(&self) {
-        match self.database {
+        match &self.server {
             // The lock is on the file and not on its name.
-            Database::Sqlite => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
+            None => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
+            // The lock is its session's.
+            Some(server) => {
+                let ended = server.psql("SELECT pg_terminate_backend(backend, 10000) FROM run_lock");
+                assert_eq!(ended, "t", "the session that holds the lock");
+            }
+        }
+    }
+
+    /// The database on the server.
+    pub(crate) fn server(&self) -> &postgres::Database {
+        self.server.as_ref().expect("PostgreSQL")
+    }
+
+    /// Changes the configuration; the text to be replaced must be there.
+    #[track_caller]
+    pub(crate) fn configure(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("emboss.toml")).expect("read");
+        assert!(text.contains(from), "{from:?} does not stand in the configuration");
+        fs::write(self.path("emboss.toml"), text.replace(from, to)).expect("written");
+    }
+
+    /// How many PINs there are, whoever they are of.
+    fn pins(&self) -> i64 {
+        let query = "SELECT COUNT(*) FROM pin";
+        match &self.server {
+            None => crate::books::number(&self.path("emboss.db"), query),
+            Some(server) => server.psql(query).parse().expect("a number"),
         }
     }
 
@@ -177,6 +247,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
                 let read = |name: &str| fs::read(self.path(name)).ok();
                 Backup::Sqlite(["emboss.db", "emboss.db-wal"].map(|name| (name, read(name))))
             }
+            Database::Postgres => Backup::Postgres(self.server().dump()),
         }
     }
 
@@ -191,6 +262,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
                     bytes.iter().for_each(|bytes| fs::write(self.path(name), bytes).expect("written"));
                 }
             }
+            Backup::Postgres(dump) => self.server().restore(dump),
         }
     }
 
@@ -201,7 +273,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
 
     /// What the database says.
     pub(crate) fn books(&self) -> Books {
-        Books::read(&self.config())
+        Books::read(&self.config(), self.pins())
     }
 
     /// The events behind a number, as a reader of the feed asks for them.

@@ -21,16 +21,29 @@ async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
 pub(crate) async fn epochs_grow_and_runs_are_kept(store: &dyn Store) {
     let (first, second) = (RunId(Uuid::from_u128(1)), RunId(Uuid::from_u128(2)));
     let one = store.begin_run(&run_row(first, 20)).await.unwrap();
-    let two = store.begin_run(&run_row(second, 21)).await.unwrap();
-    assert!(two > one);
     let ended = at("2026-11-20T03:07:00Z");
     store.end_run(first, ended, 1, "{\"a\":1}").await.unwrap();
     assert!(store.end_run(first, ended, 0, "{}").await.is_err());
+    let two = store.begin_run(&run_row(second, 21)).await.unwrap();
+    assert!(two > one);
     let runs = store.runs(10).await.unwrap();
     assert_eq!(runs[0], run_row(second, 21));
     let report = Some("{\"a\":1}".to_owned());
     assert_eq!(runs[1], RunRow { ended_at: Some(ended), exit_code: Some(1), report, ..run_row(first, 20) });
     assert_eq!(store.runs(1).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn fault_22_a_run_that_was_overtaken_cannot_write_its_end(store: &dyn Store) {
+    let (stale, next) = (RunId(Uuid::from_u128(1)), RunId(Uuid::from_u128(2)));
+    let epoch_of_ours = store.begin_run(&run_row(stale, 20)).await.unwrap();
+    store.begin_run(&run_row(next, 20)).await.unwrap();
+    let ended = at("2026-11-20T03:07:00Z");
+    let events = store.events(0, 100).await.unwrap();
+    let refused = store.end_run(stale, ended, 1, "{}").await;
+    assert!(matches!(refused, Err(StoreError::Superseded { epoch, .. }) if epoch == epoch_of_ours), "{refused:?}");
+    assert_eq!(store.runs(10).await.unwrap()[1], run_row(stale, 20), "it looks like one that died");
+    assert_eq!(store.events(0, 100).await.unwrap(), events);
+    store.end_run(next, ended, 0, "{}").await.unwrap();
 }
 
 pub(crate) async fn a_probe_is_kept_until_the_next_one(store: &dyn Store) {
