@@ -30,7 +30,9 @@ fn fault_10_a_database_that_is_away_at_the_start_ends_the_run_with_3(database: D
     let outage = Outage::begin(&site);
     assert!(outage.is_on());
     let outcome = site.run().exits(3);
-    assert!(outcome.stderr.starts_with("emboss: ") && outcome.stdout.is_empty(), "one sentence: {outcome:?}");
+    let told = outcome.object();
+    assert_eq!(outcome.stderr, format!("emboss: {}\n", told["error"].as_str().unwrap()), "one sentence");
+    assert_eq!(told["exitCode"], 3);
     assert!(!outcome.both().contains(PASSWORD), "{outcome:?}");
     assert_eq!((site.house.standing(), site.spooled(), site.journal()), (vec![], vec![], vec![]), "nothing was done");
     drop(outage);

@@ -57,6 +57,11 @@ impl Servers {
         Self((database == Database::Postgres).then(|| Cluster::start_with(&[])))
     }
 
+    /// A new, empty database; none where it is a file of the installation.
+    pub(crate) fn make(&self) -> Option<postgres::Database> {
+        self.0.as_ref().map(Cluster::database)
+    }
+
     /// What they are.
     pub(crate) fn database(&self) -> Database {
         if self.0.is_some() { Database::Postgres } else { Database::Sqlite }
@@ -104,7 +109,7 @@ impl Site {
         let sshd = Sshd::with(Options { sftp: special.sftp, ..Options::default() });
         let house = House::at(sshd.incoming());
         let due = PRODUCED.len() as u64 + u64::from(special.crowd);
-        let (database, server) = (servers.database(), servers.0.as_ref().map(Cluster::database));
+        let (database, server) = (servers.database(), servers.make());
         let site = Self { folder, sshd, house, database, server, due };
         copy_keys(&site.path("keys"));
         make_folder(&site.path("spool"));
