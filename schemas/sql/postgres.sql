@@ -297,7 +297,8 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id) WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
+CREATE INDEX item_needs_pin ON file_item (file_id, sort_key)
+    WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 
 -- What is told ---------------------------------------------------------------------------------------------------
 

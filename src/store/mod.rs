@@ -23,7 +23,7 @@ pub use rows::{
     AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
     PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
-pub use sql::SqlStore;
+pub use sql::{PostgresAccess, SqlStore};
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,14 @@ pub enum StoreError {
         /// The database, without its password.
         database: String,
         /// What it said.
+        reason: String,
+    },
+    /// A file that `[database]` names cannot be used (exit 2).
+    #[error("[database] {key}: {reason}")]
+    Settings {
+        /// Which key names it.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// Another run holds the lock (exit 4).

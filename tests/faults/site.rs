@@ -217,7 +217,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
             None => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
             // The lock is its session's.
             Some(server) => {
-                let ended = server.psql("SELECT pg_terminate_backend(backend, 10000) FROM run_lock");
+                let ended = server.psql("SELECT pg_terminate_backend(CAST(backend AS INT), 10000) FROM run_lock");
                 assert_eq!(ended, "t", "the session that holds the lock");
             }
         }

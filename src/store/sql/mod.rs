@@ -17,6 +17,8 @@ mod items;
 mod many;
 mod pins;
 mod plastics;
+mod postgres;
+mod postgres_lock;
 mod probes;
 mod runs;
 mod settle;
@@ -38,6 +40,7 @@ use tokio::sync::Mutex;
 
 use self::columns::Columns;
 use self::connection::{Connection, Held, Transaction};
+pub use self::postgres::PostgresAccess;
 use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
@@ -71,8 +74,7 @@ enum Place {
         turn: Arc<Mutex<()>>,
     },
     Postgres {
-        /// Without the password.
-        name: String,
+        access: PostgresAccess,
         pool: PgPool,
     },
 }
@@ -81,7 +83,7 @@ impl std::fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.place {
             Place::Sqlite { path, .. } => write!(f, "SqlStore(sqlite:{})", path.display()),
-            Place::Postgres { name, .. } => write!(f, "SqlStore({name})"),
+            Place::Postgres { access, .. } => write!(f, "SqlStore({})", access.address),
         }
     }
 }
@@ -106,10 +108,22 @@ impl SqlStore {
         Ok(Self { place, clock: Some(clock) })
     }
 
-    /// Works over an open pool of PostgreSQL connections; `name` is its URL without the password. Without a `clock` the
-    /// server's time is the database's time.
-    pub fn postgres(name: String, pool: PgPool, clock: Option<Arc<dyn Clock>>) -> Self {
-        Self { place: Place::Postgres { name, pool }, clock }
+    /// Opens the PostgreSQL database; with `create`, makes its tables where there are none and the role may.
+    ///
+    /// `busy_timeout` is how long one waits for a free connection. Without a `clock` the server's time is the
+    /// database's time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it cannot be reached or is not durable, [`StoreError::Schema`] where its tables
+    /// are not this version's.
+    pub async fn postgres(
+        access: PostgresAccess,
+        busy_timeout: Duration,
+        clock: Option<Arc<dyn Clock>>,
+        create: bool,
+    ) -> Result<Self, StoreError> {
+        let pool = postgres::open(&access, busy_timeout, create).await?;
+        Ok(Self { place: Place::Postgres { access, pool }, clock })
     }
 
     async fn reader(&self) -> Result<Connection, StoreError> {
@@ -187,10 +201,7 @@ impl Store for SqlStore {
                 let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
                 sqlite_lock::take(&sqlite_lock::path_of(&path), holder)
             }
-            Place::Postgres { name, .. } => {
-                let reason = "its run lock is not there yet".to_owned();
-                Err(StoreError::Unavailable { database: name.clone(), reason })
-            }
+            Place::Postgres { access, .. } => postgres_lock::take(access, holder).await,
         }
     }
 
