@@ -35,8 +35,6 @@ impl Home {
         if let Some(server) = &home.server {
             let (url, password) = (server.url(), server.password_file());
             home.configure("\"sqlite:emboss.db\"", &format!("{url:?}\npassword_file = {password:?}"));
-            // The one that `init` made is not its database.
-            fs::remove_dir_all(home.path("spool")).unwrap();
         }
         home
     }
