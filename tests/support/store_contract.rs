@@ -12,6 +12,9 @@ pub(crate) mod claims;
 #[path = "store_files.rs"]
 pub(crate) mod files;
 
+#[path = "store_people.rs"]
+pub(crate) mod people;
+
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 
@@ -74,6 +77,18 @@ macro_rules! contract {
                 after_a_rename_nothing_is_sealed_again,
                 an_abandoned_file_goes_out_empty,
                 a_doubtful_file_waits_for_a_person,
+            }
+            people {
+                an_order_is_audited_with_its_transition,
+                what_no_transition_brings_along_is_audited_too,
+                an_abandoned_file_is_never_filled_again,
+                a_resend_leaves_the_file_settled,
+                a_resend_waits_for_a_person_too,
+                a_resend_is_withdrawn_and_ordered_again,
+                fault_22_a_stale_epoch_moves_no_resend,
+                r67_r130_a_duplicate_repeats_the_items_and_moves_nothing,
+                a_duplicate_lets_items_go_and_their_requests_stay_sent,
+                only_a_settled_file_is_duplicated,
             }
             settlements {
                 r60_nothing_moves_before_the_settlement_and_all_with_it,

@@ -7,7 +7,7 @@ use emboss::settlement::{FileEvent, FileState};
 use emboss::store::*;
 use uuid::Uuid;
 
-async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
+pub(crate) async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
     let mut seed = Seed::begin(store).await;
     for number in 1..=cards {
         seed.marked_card(number, None).await;
@@ -170,8 +170,8 @@ pub(crate) async fn after_a_rename_nothing_is_sealed_again(store: &dyn Store) {
     run.renaming(store, &mut file).await;
     run.step(store, &mut file, FileEvent::Refuse, FileChange::Because("no folder".into())).await;
     assert_eq!((file.state, file.trouble.as_deref()), (FileState::Ready, Some("no folder")));
-    for event in [FileEvent::LoseSpool, FileEvent::Abandon] {
-        let refused = store.advance(&file, event, run.epoch, FileChange::Nothing).await;
+    for (event, change) in [(FileEvent::LoseSpool, FileChange::Nothing), (FileEvent::Abandon, ordered("why"))] {
+        let refused = store.advance(&file, event, run.epoch, change).await;
         assert!(matches!(refused, Err(StoreError::Illegal { .. })), "{refused:?}");
     }
     run.step(store, &mut file, FileEvent::Send, sending(2)).await;
@@ -183,8 +183,8 @@ pub(crate) async fn after_a_rename_nothing_is_sealed_again(store: &dyn Store) {
 pub(crate) async fn an_abandoned_file_goes_out_empty(store: &dyn Store) {
     let (run, mut file) = claimed(store, 2).await;
     run.seal(store, &mut file).await;
-    run.step(store, &mut file, FileEvent::Abandon, FileChange::Nothing).await;
-    assert_eq!(file.state, FileState::Claimed);
+    run.step(store, &mut file, FileEvent::Abandon, ordered("its house burned down")).await;
+    assert_eq!((file.state, file.abandoned), (FileState::Claimed, true));
     assert_eq!((live(store, 1).await, live(store, 2).await), (vec![(uid(1), false)], vec![(uid(2), false)]));
     let outcome = run.settle(store, &mut file).await;
     assert_eq!((outcome, file.records), (SettleOutcome::default(), Some(0)));
@@ -197,13 +197,14 @@ pub(crate) async fn a_doubtful_file_waits_for_a_person(store: &dyn Store) {
     assert_eq!(file.state, FileState::Uncertain);
     assert_eq!(store.unfinished().await.unwrap(), [file.clone()], "until then every run tells of it");
     let mut sent_again = file.clone();
-    run.step(store, &mut sent_again, FileEvent::ResolveNotDelivered, FileChange::Nothing).await;
+    run.step(store, &mut sent_again, FileEvent::ResolveNotDelivered, ordered("it did not come")).await;
     assert_eq!((sent_again.state, sent_again.attempt), (FileState::Sending, 1));
+    assert_eq!(sent_again.temporary_name, None, "no attempt has begun");
     run.step(store, &mut sent_again, FileEvent::Send, sending(2)).await;
     run.step(store, &mut sent_again, FileEvent::Complete, FileChange::Complete).await;
     run.step(store, &mut sent_again, FileEvent::Rename, FileChange::Rename { rename_attempt: 1 }).await;
     run.step(store, &mut sent_again, FileEvent::Doubt, FileChange::Because("no answer".into())).await;
-    run.step(store, &mut sent_again, FileEvent::ResolveDelivered, FileChange::Nothing).await;
+    run.step(store, &mut sent_again, FileEvent::ResolveDelivered, ordered("it is there")).await;
     assert_eq!(sent_again.state, FileState::Published);
     assert!(sent_again.published_at.is_some());
     assert_eq!(store.settle(&sent_again, run.epoch).await.unwrap().moved, 1);

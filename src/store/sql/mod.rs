@@ -4,6 +4,8 @@
 //! written once where the databases agree and once for each where they do not (`statement.rs`); what only one database
 //! has stands in a file of its own: `sqlite.rs`, `postgres.rs`.
 
+mod again;
+mod audit;
 mod claim;
 mod claim_statements;
 mod columns;
@@ -44,13 +46,13 @@ pub use self::postgres::PostgresAccess;
 use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewPin,
-    NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, ReasonCode};
-use crate::settlement::FileEvent;
+use crate::settlement::{Authority, FileEvent};
 
 // Not now(), which stands still within a transaction.
 statement!(
@@ -318,6 +320,35 @@ impl Store for SqlStore {
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::after(self, after, limit).await
+    }
+
+    async fn duplicate(
+        &self,
+        original: &FileRow,
+        new: &NewFile,
+        epoch: i64,
+        authority: &Authority,
+    ) -> Result<FileRow, StoreError> {
+        again::duplicate(self, original, new, epoch, authority).await
+    }
+
+    async fn note_audited(
+        &self,
+        action: &str,
+        institution: Option<&InstitutionId>,
+        subject: &str,
+        authority: &Authority,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let now = self.time(&mut transaction).await?;
+        let order = audit::Order { action, institution, subject, authority };
+        order.write(&mut transaction, now, data.clone()).await?;
+        transaction.commit().await
+    }
+
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        audit::after(self, after, limit).await
     }
 
     async fn note_event(
