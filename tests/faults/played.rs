@@ -38,16 +38,17 @@ pub(crate) struct Play<'a> {
     story: Vec<String>,
 }
 
-/// Plays it to its end.
+/// Plays it to its end; what happened, run by run.
 ///
 /// # Panics
 /// With everything that is wrong, and the story of how it came to that.
-pub(crate) fn play(servers: &Servers, schedule: &Schedule) {
+pub(crate) fn play(servers: &Servers, schedule: &Schedule) -> Vec<String> {
     let mut play = Play::begin(servers, schedule);
     for one in &schedule.tries {
         play.perform(one);
     }
     play.settle();
+    play.story
 }
 
 impl<'a> Play<'a> {
@@ -293,9 +294,7 @@ impl<'a> Play<'a> {
             .filter_map(|row| row.file_name.clone())
             .collect();
         if !doubtful.is_empty() {
-            if !self.resolve(&doubtful) {
-                return;
-            }
+            self.resolve(&doubtful);
             self.run_once_more();
         }
         let due = self.due.clone();
@@ -332,9 +331,19 @@ impl<'a> Play<'a> {
         books
     }
 
-    /// A person looks at what the house has and says so; false where there is no such command yet.
-    fn resolve(&mut self, _names: &[String]) -> bool {
-        false
+    /// A person looks at what the houses have, and says so.
+    fn resolve(&mut self, doubtful: &[String]) {
+        let greedy = self.greedy(false);
+        for name in doubtful {
+            let has = self.houses.iter().any(|(_, house)| house.has().iter().any(|file| file.name == *name));
+            let word = if has { "--delivered" } else { "--not-delivered" };
+            let order = ["resolve", "--file", name, word, "--by", "a.person", "--reason", "asked the house"];
+            let outcome = self.start(&order, "").ends();
+            self.tell(format!("resolve {name} {word}: {}", told(&outcome)));
+            assert_eq!(outcome.code, Some(0), "{:#?}\n{}", self.schedule, self.story.join("\n"));
+        }
+        drop(greedy);
+        self.sweep();
     }
 }
 
