@@ -6,6 +6,7 @@
 //! Its locale is a linguistic one (ICU), in which words sort otherwise than their bytes: a statement that forgets
 //! `COLLATE "C"` fails here and not at the first customer.
 
+use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -360,6 +361,38 @@ impl Database {
         self.cluster.psql_as(role, &self.name, sql)
     }
 
+    /// Everything in it as `pg_dump` writes it, while others work with it.
+    pub fn dump(&self) -> Vec<u8> {
+        let mut dump = self.client("pg_dump");
+        let output = dump.arg("--no-owner").output().expect("pg_dump runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Puts a dump in the place of what is in it.
+    pub fn restore(&self, dump: &[u8]) {
+        let Self { cluster, name } = self;
+        cluster.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        cluster.psql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0"));
+        let mut psql = self.client("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut psql = psql.spawn().expect("psql runs");
+        psql.stdin.take().expect("a pipe").write_all(dump).expect("fed");
+        assert!(psql.wait().expect("psql ends").success(), "restored");
+    }
+
+    /// A client program that works with it as its owner.
+    fn client(&self, name: &str) -> Command {
+        let mut client = Command::new(self.cluster.programs.join(name));
+        client
+            .args(["--host=127.0.0.1", &format!("--port={}", self.cluster.port), "--username", OWNER])
+            .args(["--dbname", &self.name])
+            .env("PGPASSWORD", PASSWORD)
+            .env("PGCONNECT_TIMEOUT", "20")
+            .stdin(Stdio::null());
+        client
+    }
+
     /// Breaks every connection to it; how many there were.
     pub fn kill_connections(&self) -> usize {
         let killed = self.psql(
@@ -416,7 +449,6 @@ fn watch(folder: &Path) -> Child {
 }
 
 fn write_secret(path: &Path, text: &str) {
-    use std::io::Write;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     opened.and_then(|mut file| file.write_all(text.as_bytes())).expect("written");
 }
