@@ -106,6 +106,8 @@ pub async fn open_night(
             clock_skew_max: TimeDelta::seconds(i64::from(config.run.clock_skew_max_s)),
             closing_soon_days: i64::from(config.warnings.closing_soon_days),
             spool_retention_days: config.run.spool_retention_days,
+            agreements_at_once: config.run.agreements_at_once as usize,
+            uploads_at_once: config.run.uploads_at_once as usize,
             pin_wait_days: config.warnings.pin_wait_days.iter().copied().map(i64::from).collect(),
         },
         clock,

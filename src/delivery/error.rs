@@ -31,6 +31,25 @@ pub enum Step {
     Unlink,
 }
 
+impl Step {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Negotiate => "negotiate",
+            Self::Authenticate => "authenticate",
+            Self::OpenSftp => "open-sftp",
+            Self::Stat => "stat",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Close => "close",
+            Self::SetMode => "set-mode",
+            Self::Rename => "rename",
+            Self::Unlink => "unlink",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -88,6 +107,17 @@ pub enum RetryClass {
     PermanentTonight,
     /// Nothing more to this destination in this run: another try could lock us out, or talk to a stranger.
     StopDestination,
+}
+
+impl RetryClass {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "RETRY",
+            Self::PermanentTonight => "PERMANENT_TONIGHT",
+            Self::StopDestination => "STOP_DESTINATION",
+        }
+    }
 }
 
 /// Why a delivery failed.
@@ -218,6 +248,19 @@ fn hint(step: Step, refusal: Refusal) -> &'static str {
 }
 
 impl DeliveryError {
+    /// The phase it failed in, as a word for events.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } | Self::PrivateKey { .. } => "settings",
+            Self::HostKey { .. } => Step::Negotiate.as_str(),
+            Self::Authentication { .. } => Step::Authenticate.as_str(),
+            Self::Lost { step, .. } | Self::Refused { step, .. } => step.as_str(),
+            Self::Deadline { .. } => Step::Write.as_str(),
+            Self::Size { .. } => Step::Close.as_str(),
+            Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => "spool",
+        }
+    }
+
     /// Whether to try again; by phase and answer, never by the text.
     pub fn retry_class(&self) -> RetryClass {
         match self {

@@ -53,19 +53,20 @@ impl Night {
 
     /// Brings a file's row up to the line that was not committed. A rename of which only the line is known counts as
     /// attempted: the next one looks what became of it.
-    pub(super) async fn catch_up(&self, run: &Run<'_>, file: FileRow) -> Result<FileRow, NightError> {
+    pub(super) async fn catch_up(&self, run: &Run, mut file: FileRow) -> Result<FileRow, NightError> {
         match run.ahead.get(&file.file_id) {
             Some(JournalEntry::Rename { n }) => {
                 let change = FileChange::Rename { rename_attempt: *n };
-                Ok(self.store.advance(&file, FileEvent::Rename, run.epoch, change).await?)
+                self.advance(run, &mut file, FileEvent::Rename, change).await?;
             }
             Some(JournalEntry::Published) => {
                 let change = FileChange::Publish { at: self.store.now().await? };
-                Ok(self.store.advance(&file, FileEvent::Publish, run.epoch, change).await?)
+                self.advance(run, &mut file, FileEvent::Publish, change).await?;
             }
             // What was sealed and not committed was not sent either: it is composed again.
-            Some(JournalEntry::Sealed { .. }) | None => Ok(file),
+            Some(JournalEntry::Sealed { .. }) | None => {}
         }
+        Ok(file)
     }
 }
 

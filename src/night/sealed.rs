@@ -11,7 +11,7 @@ use crate::store::{FileChange, FileRow, StoreError};
 
 impl Night {
     /// The bytes of a file that was sealed before; `None` where they were lost and the file stands in CLAIMED again.
-    pub(super) async fn sealed_before(&self, run: &Run<'_>, file: &mut FileRow) -> Result<Option<SealedFile>, Trouble> {
+    pub(super) async fn sealed_before(&self, run: &Run, file: &mut FileRow) -> Result<Option<SealedFile>, Trouble> {
         let loaded = self.spool.load(
             file.file_id,
             file.sealed_epoch.unwrap_or(file.epoch),
@@ -26,14 +26,13 @@ impl Night {
     }
 
     /// SPOOL_LOST: back to CLAIMED before any rename. After one, nobody can tell what the house has.
-    async fn lose_spool(&self, run: &Run<'_>, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
+    async fn lose_spool(&self, run: &Run, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
         if file.rename_attempted {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }
-        match self.store.advance(file, FileEvent::LoseSpool, run.epoch, FileChange::Nothing).await {
-            Ok(claimed) => {
+        match self.advance(run, file, FileEvent::LoseSpool, FileChange::Nothing).await {
+            Ok(()) => {
                 tracing::warn!(file_id = %file.file_id, "{lost}; it is sealed again under its id and number");
-                *file = claimed;
                 Ok(())
             }
             // An earlier upload got as far as a rename: a person's matter, and this agreement's only.
