@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqliteStore, Store, StoreError};
+use emboss::store::{SqlStore, Store, StoreError};
 use store_contract::seed::at;
 use tempfile::TempDir;
 
@@ -27,9 +27,9 @@ fn clock() -> SetClock {
     SetClock(Arc::new(Mutex::new(at("2026-11-20T03:00:12.345678Z"))))
 }
 
-async fn open(folder: &TempDir, create: bool) -> Result<SqliteStore, StoreError> {
+async fn open(folder: &TempDir, create: bool) -> Result<SqlStore, StoreError> {
     let random = Arc::new(Random::seeded(1));
-    SqliteStore::open(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
+    SqlStore::sqlite(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
 }
 
 macro_rules! contract {
@@ -172,9 +172,9 @@ async fn a_database_of_another_program_or_version_is_refused() {
     open(&folder, true).await.unwrap().close().await;
     let url = format!("sqlite:{}", folder.path().join("night.db").display());
     let mut newer = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query("UPDATE meta SET schema_version = 2").execute(&mut newer).await.unwrap();
+    sqlx::query("UPDATE meta SET schema_version = 3").execute(&mut newer).await.unwrap();
     let refusal = open(&folder, false).await.unwrap_err();
-    assert!(refusal.to_string().contains("has schema version 2, this program needs 1"), "{refusal}");
+    assert!(refusal.to_string().contains("has schema version 3, this program needs 2"), "{refusal}");
 }
 
 #[tokio::test]

@@ -3,13 +3,13 @@
 //! Invariant: an error that leaves open whether its transaction was committed is answered by looking, never by
 //! believing; every step is guarded by state and epoch, so that one that is done twice is done once.
 
+use super::fallout::Fallen;
+use super::judge::ClaimJudge;
 use super::{Night, Run};
 use crate::settlement::FileEvent;
 use crate::store::{
     AgreementNight, ClaimOrder, Claimed, FileChange, FileRow, NewPin, NightState, SettleOutcome, StoreError,
 };
-
-use super::judge::ClaimJudge;
 
 impl Night {
     /// One transition of a file.
@@ -64,6 +64,19 @@ impl Night {
         match self.store.save_pins(file.file_id, run.epoch, pins).await {
             Err(error) if error.outcome_unknown() => self.store.save_pins(file.file_id, run.epoch, pins).await,
             saved => saved,
+        }
+    }
+
+    /// Takes cards out of a file, all or none: the number of those left tells which where the answer is lost.
+    pub(super) async fn release(&self, run: &Run, file: &FileRow, fallen: &[Fallen]) -> Result<(), StoreError> {
+        let before = self.store.item_counts(file.file_id).await?.records;
+        let fallen: Vec<_> = fallen.iter().map(|fallen| (fallen.record_uid, fallen.code)).collect();
+        match self.store.release(file.file_id, run.epoch, &fallen).await {
+            Err(error) if error.outcome_unknown() => {
+                let left = self.store.item_counts(file.file_id).await?.records;
+                if left < before { Ok(()) } else { self.store.release(file.file_id, run.epoch, &fallen).await }
+            }
+            released => released,
         }
     }
 

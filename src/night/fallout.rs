@@ -113,11 +113,12 @@ impl Night {
         fallen: Vec<Fallen>,
         making: &mut Making<'_, '_>,
     ) -> Result<(), Trouble> {
-        making.limit.admit(&fallen)?;
-        for fallen in fallen {
-            self.store.release(file.file_id, run.epoch, fallen.record_uid, fallen.code).await?;
-            making.fallouts.add(fallen);
+        if fallen.is_empty() {
+            return Ok(());
         }
+        making.limit.admit(&fallen)?;
+        self.release(run, file, &fallen).await?;
+        fallen.into_iter().for_each(|fallen| making.fallouts.add(fallen));
         Ok(())
     }
 }
