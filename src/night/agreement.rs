@@ -123,19 +123,20 @@ impl Night {
         if left_over.is_empty() {
             return Ok(());
         }
-        let (mut files, mut items) = (Vec::with_capacity(left_over.len()), 0);
+        let mut files = Vec::with_capacity(left_over.len());
+        let terms = Arc::clone(&share.terms);
+        let mut limit = BadLimit::after(&terms, &share.report.tally);
         for file in left_over {
             let file = self.adopt(run, &file).await?;
             let file = self.catch_up(run, file).await?;
-            let records = self.store.item_counts(file.file_id).await?.records;
-            items += records;
+            let counts = self.store.item_counts(file.file_id).await?;
             if file.night == run.night {
-                share.report.resumed_items += records;
+                share.report.resumed_items += counts.records;
             }
+            // What fell out of a file of this date is OPEN again, and counted with what waits.
+            limit.resume(counts, file.night == run.night);
             files.push((file, Laps::begin(&self.clock)));
         }
-        let terms = Arc::clone(&share.terms);
-        let mut limit = BadLimit::after(&terms, &share.report.tally, items);
         self.pass(run, share, files, sealer, &mut limit).await
     }
 
@@ -148,7 +149,7 @@ impl Night {
         let begun = |file| (file, laps.next().unwrap_or_else(|| Laps::begin(&self.clock)));
         let files = files.into_iter().map(begun).collect();
         let terms = Arc::clone(&share.terms);
-        let mut limit = BadLimit::after(&terms, &share.report.tally, 0);
+        let mut limit = BadLimit::after(&terms, &share.report.tally);
         self.pass(run, share, files, sealer, &mut limit).await
     }
 

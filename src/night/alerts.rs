@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Night, NightError, belongs};
+use chrono::NaiveDate;
+
+use super::{Night, NightError, RunOrder, belongs};
 use crate::report::{Alert, FileReport, Outcome};
 use crate::selection::ReasonCode;
 use crate::settlement::RunKind;
@@ -27,6 +29,26 @@ impl Night {
         told.collect()
     }
 
+    /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing.
+    pub(super) fn missed_nights(&self, order: &RunOrder, earlier: &[EarlierRun]) -> Option<Alert> {
+        let before = |run: &&EarlierRun| run.is_whole_night() && run.row.business_date < order.business_date;
+        let last = earlier.iter().filter(before).map(|run| run.row.business_date).max()?;
+        let between = last.iter_days().skip(1).take_while(|date| *date < order.business_date);
+        let cut_off = |date: &NaiveDate| order.cut_off - (order.business_date - *date);
+        let missed: Vec<NaiveDate> = between.filter(|date| self.nights.begin(cut_off(date)).is_some()).collect();
+        let text = match missed.as_slice() {
+            _ if order.kind == RunKind::OnDemand || order.is_filtered() => return None,
+            [] => return None,
+            [date] => format!("The night of {date} was not run; its cards go with that of {}.", order.business_date),
+            [first, .., newest] => format!(
+                "{} nights from {first} to {newest} were not run; their cards go with that of {}.",
+                missed.len(),
+                order.business_date
+            ),
+        };
+        Some(Alert::new("MISSED_RUN", text))
+    }
+
     /// The newest runs before this one.
     pub(super) async fn earlier_runs(&self) -> Result<Vec<EarlierRun>, NightError> {
         let runs = self.store.runs(RUNS_BACK).await?;
@@ -47,10 +69,20 @@ impl EarlierRun {
         Self { row, report }
     }
 
+    /// Whether it was the night of its date, not one of some institutions or houses only.
+    fn is_whole_night(&self) -> bool {
+        self.row.kind == RunKind::Night && self.report["filtered"] != true
+    }
+
     fn has_judged(&self) -> bool {
         let mut agreements = self.report["agreements"].as_array().into_iter().flatten();
         agreements.any(|agreement| agreement["outcome"] != Outcome::AlreadyDelivered.as_str())
     }
+}
+
+/// Whether a run was the night of its date, not an on-demand run nor one of some institutions or houses only.
+pub fn is_whole_night(run: &RunRow) -> bool {
+    EarlierRun::of(run.clone()).is_whole_night()
 }
 
 /// Texts of the alerts that earlier runs told: they are not new when they come again. Back to the newest night that

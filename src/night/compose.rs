@@ -14,6 +14,7 @@ use super::error::Trouble;
 use super::fallout::{Fallen, Making};
 use super::observe::Stage;
 use super::personalise::{Fallout, Personaliser};
+use super::sealed::seal_of;
 use super::{Night, Run};
 use crate::agreement::Terms;
 use crate::document::{DocumentWriter, FileName, Header, InstitutionRef, PinKeyRef, Trailer};
@@ -21,8 +22,8 @@ use crate::fault::{self, Point};
 use crate::seal::{SealError, Sealer};
 use crate::selection::ReasonCode;
 use crate::settlement::FileEvent;
-use crate::spool::{JournalEntry, JournalLine, SealedFile};
-use crate::store::{FileChange, FileRow, PinnedItem};
+use crate::spool::{JournalEntry, JournalLine, SealedFacts, SealedFile};
+use crate::store::{FileRow, PinnedItem};
 use crate::vault::Wrapped;
 
 /// Records read at once.
@@ -83,18 +84,21 @@ impl Night {
         trailer: &Trailer,
     ) -> Result<(), Trouble> {
         fault::reach(Point::SpoolRenamed);
-        self.spool.note(&journal_line(file, JournalEntry::Sealed { epoch: run.epoch }))?;
-        fault::reach(Point::SealedNoted);
-        let change = FileChange::Seal {
+        let facts = SealedFacts {
+            run_id: file.run_id,
             file_name: format!("{}.pgp", header.file_name),
             sha256: sealed.sha256().to_owned(),
             size_bytes: sealed.size_bytes(),
             records: trailer.number_of_records,
             cards: trailer.number_of_cards,
             pin_only: trailer.number_of_pin_only,
-            by_production_event: serde_json::json!(trailer.by_production_event).to_string(),
-            key_fingerprints: serde_json::json!(sealer.fingerprints()).to_string(),
+            by_production_event: trailer.by_production_event.clone(),
+            key_fingerprints: sealer.fingerprints(),
         };
+        let change = seal_of(&facts);
+        let entry = JournalEntry::Sealed { epoch: run.epoch, facts: Some(Box::new(facts)) };
+        self.spool.note(&journal_line(file, entry))?;
+        fault::reach(Point::SealedNoted);
         Ok(self.advance(run, file, FileEvent::Seal, change).await?)
     }
 

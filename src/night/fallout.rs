@@ -13,7 +13,7 @@ use crate::agreement::Terms;
 use crate::card::{FileId, RecordUid};
 use crate::report::Alert;
 use crate::selection::{ReasonCode, Tally};
-use crate::store::FileRow;
+use crate::store::{FileRow, ItemCounts};
 
 /// Requests an alert names; the rest are counted.
 const NAMED: usize = 5;
@@ -81,8 +81,14 @@ pub(super) struct BadLimit<'a> {
 
 impl<'a> BadLimit<'a> {
     /// After what the claim held already.
-    pub(super) fn after(terms: &'a Terms, tally: &Tally, resumed_items: u64) -> Self {
-        Self { terms, bad: tally.bad, selected: tally.selected + resumed_items }
+    pub(super) fn after(terms: &'a Terms, tally: &Tally) -> Self {
+        Self { terms, bad: tally.bad, selected: tally.selected }
+    }
+
+    /// And with a file that an earlier try claimed, and what had fallen out of it then.
+    pub(super) fn resume(&mut self, counts: ItemCounts, counted_as_waiting: bool) {
+        self.bad += counts.fell_out;
+        self.selected += counts.records + if counted_as_waiting { 0 } else { counts.fell_out };
     }
 
     fn admit(&mut self, fallen: &[Fallen]) -> Result<(), Trouble> {

@@ -38,9 +38,9 @@ impl Night {
         let mut ahead = BTreeMap::new();
         for (file_id, line) in newest {
             let file = self.store.file(file_id).await?;
-            match file.as_ref().map_or(Standing::Behind, |file| standing(file, line.entry)) {
+            match file.as_ref().map_or(Standing::Behind, |file| standing(file, &line.entry)) {
                 Standing::Agreed => {}
-                Standing::OneAhead => drop(ahead.insert(file_id, line.entry)),
+                Standing::OneAhead => drop(ahead.insert(file_id, line.entry.clone())),
                 Standing::Behind => {
                     let found =
                         file.map_or_else(|| "does not know it".to_owned(), |file| format!("has {}", file.state));
@@ -63,14 +63,15 @@ impl Night {
                 let change = FileChange::Publish { at: self.store.now().await? };
                 self.advance(run, &mut file, FileEvent::Publish, change).await?;
             }
-            // What was sealed and not committed was not sent either: it is composed again.
-            Some(JournalEntry::Sealed { .. }) | None => {}
+            Some(JournalEntry::Sealed { facts: Some(facts), .. }) => self.take_sealed(run, &mut file, facts).await?,
+            // Nothing was sent then: it is composed again.
+            Some(JournalEntry::Sealed { facts: None, .. }) | None => {}
         }
         Ok(file)
     }
 }
 
-fn standing(file: &FileRow, entry: JournalEntry) -> Standing {
+fn standing(file: &FileRow, entry: &JournalEntry) -> Standing {
     use FileState as S;
     match (entry, file.state) {
         (JournalEntry::Sealed { .. }, S::Claimed) => Standing::OneAhead,
@@ -81,8 +82,8 @@ fn standing(file: &FileRow, entry: JournalEntry) -> Standing {
         (JournalEntry::Rename { .. }, S::Ready) if file.rename_attempted && file.rename_attempt == 0 => {
             Standing::Agreed
         }
-        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n <= file.rename_attempt => Standing::Agreed,
-        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n == file.rename_attempt + 1 => Standing::OneAhead,
+        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if *n <= file.rename_attempt => Standing::Agreed,
+        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if *n == file.rename_attempt + 1 => Standing::OneAhead,
         _ => Standing::Behind,
     }
 }

@@ -35,6 +35,7 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::config::schedule::Expression;
 use crate::document::Environment;
 use crate::fault::{self, Point};
 use crate::report::{Alert, Report};
@@ -47,7 +48,7 @@ use crate::vault::Vault;
 use alerts::known_alerts;
 use doors::Doors;
 
-pub use alerts::file_report;
+pub use alerts::{file_report, is_whole_night};
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
@@ -74,6 +75,8 @@ pub struct Night {
     pub products: BTreeMap<InstitutionId, BTreeMap<String, Product>>,
     /// The configured houses.
     pub manufacturers: Vec<Manufacturer>,
+    /// Which dates have a night.
+    pub nights: Expression,
     /// The few settings that are the night's own.
     pub settings: NightSettings,
     /// The clock.
@@ -147,6 +150,11 @@ impl RunOrder {
         Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
     }
 
+    /// Whether it leaves out some institutions or houses.
+    fn is_filtered(&self) -> bool {
+        !self.institutions.is_empty() || !self.manufacturers.is_empty()
+    }
+
     /// Whether the filters let an agreement through.
     fn admits(&self, institution: &InstitutionId, manufacturer: &ManufacturerCode) -> bool {
         (self.institutions.is_empty() || self.institutions.contains(institution))
@@ -203,7 +211,8 @@ impl Night {
             halted: AtomicBool::new(false),
         });
         let unfinished = self.store.unfinished().await?;
-        let mut alerts = self.orphans(&unfinished);
+        let mut alerts: Vec<Alert> = self.missed_nights(order, &earlier).into_iter().collect();
+        alerts.extend(self.orphans(&unfinished));
         let (mut agreements, mut resumed) = (Vec::new(), Vec::new());
         for gathered in self.side_by_side(&run, &unfinished).await? {
             agreements.push(gathered.report);
@@ -218,6 +227,7 @@ impl Night {
             kind: order.kind,
             business_date: order.business_date,
             cut_off: order.cut_off,
+            filtered: order.is_filtered(),
             started_at,
             ended_at: self.store.now().await?,
             crypto: self.vault.crypto().name(),
