@@ -6,6 +6,7 @@
 use super::fallout::Fallen;
 use super::judge::ClaimJudge;
 use super::{Night, Run};
+use crate::report::Report;
 use crate::settlement::FileEvent;
 use crate::store::{
     AgreementNight, ClaimOrder, Claimed, FileChange, FileRow, NewPin, NightState, SettleOutcome, StoreError,
@@ -85,6 +86,20 @@ impl Night {
         match self.store.stop(night, run.epoch).await {
             Err(error) if error.outcome_unknown() => self.store.stop(night, run.epoch).await,
             stopped => stopped,
+        }
+    }
+
+    /// The end of the run, with its report.
+    pub(super) async fn end(&self, report: &Report) -> Result<(), StoreError> {
+        let text = report.to_json().to_string();
+        let again = || self.store.end_run(report.run_id, report.ended_at, report.exit_code(), &text);
+        match again().await {
+            Err(error) if error.outcome_unknown() => {
+                let newest = self.store.runs(1).await?;
+                let ended = newest.iter().any(|run| run.run_id == report.run_id && run.ended_at.is_some());
+                if ended { Ok(()) } else { again().await }
+            }
+            ended => ended,
         }
     }
 

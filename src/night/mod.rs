@@ -242,8 +242,7 @@ impl Night {
         if !report.arithmetic().adds_up() {
             report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
         }
-        let text = report.to_json().to_string();
-        self.store.end_run(run_id, report.ended_at, report.exit_code(), &text).await?;
+        self.end(&report).await?;
         fault::reach(Point::RunEnded);
         Ok(report)
     }
