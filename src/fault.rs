@@ -130,6 +130,9 @@ mod ordered {
     /// reached, or several with commas between them.
     pub const ORDER: &str = "EMBOSS_FAULT";
 
+    /// Longer than a signal of ours takes to arrive.
+    const PAUSE: Duration = Duration::from_millis(100);
+
     /// What to do to ourselves.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub enum Action {
@@ -198,7 +201,11 @@ mod ordered {
             Action::Kill => loop {
                 std::thread::park();
             },
-            Action::Stop => std::thread::sleep(Duration::from_millis(100)),
+            Action::Stop => {
+                std::thread::sleep(PAUSE);
+                // Stopped in the sleep before. What was sent meanwhile is dealt with before this thread goes on.
+                std::thread::sleep(PAUSE);
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::spool::SpoolError;
 
 /// What was being done at the destination.
@@ -69,7 +71,8 @@ impl fmt::Display for Step {
 }
 
 /// What a destination answered instead of doing it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// No such file or folder.
     NoSuchFile,
@@ -81,13 +84,16 @@ pub enum Refusal {
     NoSpace,
     /// It cannot do that at all.
     Unsupported,
-    /// Anything else; SFTP version 3 calls most things `failure`, a full disk too.
+    /// No more than that it did not; SFTP version 3 calls most things `failure`, a full disk too.
     Failure,
+    /// A status we do not know, by its number: a person has to ask the house.
+    Other(i32),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Other(status) => return write!(f, "status {status}"),
             Self::NoSuchFile => "no such file or folder",
             Self::PermissionDenied => "permission denied",
             Self::AlreadyExists => "the name is taken",
@@ -107,6 +113,8 @@ pub enum RetryClass {
     PermanentTonight,
     /// Nothing more to this destination in this run: another try could lock us out, or talk to a stranger.
     StopDestination,
+    /// Not again by itself: the answer says nothing we know, so a person asks the house what it means.
+    AskOperator,
 }
 
 impl RetryClass {
@@ -116,6 +124,7 @@ impl RetryClass {
             Self::Retry => "RETRY",
             Self::PermanentTonight => "PERMANENT_TONIGHT",
             Self::StopDestination => "STOP_DESTINATION",
+            Self::AskOperator => "ASK_OPERATOR",
         }
     }
 }
@@ -215,11 +224,13 @@ pub enum DeliveryError {
     },
     /// The bytes read for sending are not those of the ledger; the temporary file was removed.
     #[error(
-        "the sealed bytes changed while they were sent to {destination}: the ledger says {expected}, sent was {sent}"
+        "destination {destination}: the sealed bytes changed while they were written to {subject}: the ledger says {expected}, sent was {sent}; look at the spool's disk"
     )]
     Changed {
         /// Its name.
         destination: String,
+        /// The path.
+        subject: String,
         /// SHA-256 of the ledger.
         expected: String,
         /// SHA-256 of what was sent.
@@ -243,6 +254,8 @@ fn hint(step: Step, refusal: Refusal) -> &'static str {
         (Step::Write, Refusal::Failure | Refusal::NoSpace) => "; most likely its disk or our quota is full",
         (Step::Create | Step::Rename | Step::Stat, Refusal::NoSuchFile) => "; does the folder exist?",
         (_, Refusal::PermissionDenied) => "; ask the house for the permission",
+        (Step::OpenSftp, Refusal::Unsupported) => "; ask the house to let our user use SFTP",
+        (_, Refusal::Other(_)) => "; ask the house what its server means by that",
         _ => "",
     }
 }
@@ -276,6 +289,7 @@ impl DeliveryError {
 
 fn refused_class(step: Step, refusal: Refusal) -> RetryClass {
     match (step, refusal) {
+        (_, Refusal::Other(_)) => RetryClass::AskOperator,
         // A full disk or quota shows only here, as a plain failure (fault 14).
         (Step::Write, _) => RetryClass::PermanentTonight,
         (_, Refusal::NoSuchFile | Refusal::PermissionDenied | Refusal::NoSpace | Refusal::Unsupported) => {
@@ -296,3 +310,6 @@ fn refused_class(step: Step, refusal: Refusal) -> RetryClass {
         ) => RetryClass::Retry,
     }
 }
+
+#[cfg(test)]
+mod tests;

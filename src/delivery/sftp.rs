@@ -244,8 +244,32 @@ impl Remote for SftpRemote {
         self.sftp.unlink(path).map_err(|error| self.error(Step::Unlink, place, &error))
     }
 
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError> {
+        let place = Place::Temporary(temporary_name);
+        match self.sftp.lstat(&self.at(place)) {
+            Ok(found) => Ok(found.perm.map(|mode| mode & 0o777)),
+            Err(error) => unless_lost(self.error(Step::Stat, place, &error)),
+        }
+    }
+
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError> {
+        let Some(created) = &mut self.created else { return Ok(None) };
+        match created.file.statvfs() {
+            Ok(told) => Ok(Some(told.f_bavail.saturating_mul(told.f_frsize))),
+            Err(error) => unless_lost(self.error(Step::Stat, Place::TemporaryFolder, &error)),
+        }
+    }
+
     fn cut(&mut self) {
         self.connection.cut();
+    }
+}
+
+/// Nothing known where the answer was no; only no answer is an error.
+fn unless_lost<T>(error: DeliveryError) -> Result<Option<T>, DeliveryError> {
+    match error {
+        DeliveryError::Refused { .. } => Ok(None),
+        lost => Err(lost),
     }
 }
 
@@ -269,6 +293,7 @@ fn refusal(code: ErrorCode) -> Option<Refusal> {
         ErrorCode::SFTP(14 | 15) => Some(Refusal::NoSpace),
         // 0 is no error, 6 and 7 are made up by clients: the connection is gone.
         ErrorCode::SFTP(0 | 6 | 7) | ErrorCode::Session(_) => None,
-        ErrorCode::SFTP(_) => Some(Refusal::Failure),
+        ErrorCode::SFTP(4) => Some(Refusal::Failure),
+        ErrorCode::SFTP(status) => Some(Refusal::Other(status)),
     }
 }

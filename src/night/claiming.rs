@@ -8,7 +8,6 @@ use super::judge::{ClaimJudge, Judge};
 use super::observe::Stage;
 use super::{Night, NightError, Run, RunOrder};
 use crate::agreement::Terms;
-use crate::fault::{self, Point};
 use crate::report::{Alert, Outcome};
 use crate::selection::{Reason, ReasonCode, Tally};
 use crate::store::{AgreementNight, ClaimOrder, Due, FileRow, NightState, Route};
@@ -30,7 +29,6 @@ impl Night {
         let judge = Judge::new(&terms, run.order.cut_off, &self.settings);
         let mut judge = ClaimJudge { judge, vault: &self.vault, random: &self.random };
         let claimed = self.claim_once(&order, &mut judge).await?;
-        fault::reach(Point::ClaimCommitted);
         self.observer.finished(&terms.subject(), Stage::Claim);
         share.alerts.extend(judge.judge.findings.iter().filter(|finding| finding.alert).map(Alert::of));
         share.report.tally = judge.judge.tally;
