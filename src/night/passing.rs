@@ -252,10 +252,19 @@ impl Way {
         let next = match trouble {
             _ if is_past(file.state) => return self,
             // The house does not answer, or not to us: further files would only cost time, or lock the account.
-            Trouble::Delivery(error) if error.retry_class() != RetryClass::PermanentTonight => Self::Shut,
+            Trouble::Delivery(error) if goes_on_elsewhere(error.retry_class()) => Self::UpToReady,
+            Trouble::Delivery(_) => Self::Shut,
             _ => Self::UpToReady,
         };
         if self == Self::Shut { self } else { next }
+    }
+}
+
+/// Whether the house may be asked about another file: it answered, and its answer was about this one.
+fn goes_on_elsewhere(class: RetryClass) -> bool {
+    match class {
+        RetryClass::PermanentTonight | RetryClass::AskOperator => true,
+        RetryClass::Retry | RetryClass::StopDestination => false,
     }
 }
 
