@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::fallout::BadLimit;
 use super::observe::{Laps, Stage};
-use super::passing::{Passed, is_past};
-use super::{Night, NightError, Run, alerts, belongs};
+use super::passing::{Kind, Passed, is_past};
+use super::{Night, NightError, Run, alerts, belongs, people};
 use crate::agreement::Terms;
 use crate::report::{AgreementReport, Alert, FileReport, Outcome, chain};
 use crate::seal::Sealer;
@@ -81,7 +81,7 @@ impl Night {
         let state = known.map_or(NightState::Pending, |night| night.state);
         let to_claim = matches!(state, NightState::Pending | NightState::Stopped);
         let sealer = self.prepare(&terms).await;
-        if !to_claim && left_over.iter().any(|file| file.night == run.night) {
+        if !to_claim && left_over.iter().any(|file| is_counted(run, file)) {
             self.count_waiting(run, share).await?;
         }
         let (doubtful, left_over): (Vec<FileRow>, Vec<FileRow>) =
@@ -91,7 +91,8 @@ impl Night {
         }
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
         // stolen or set to W since.
-        let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
+        let refilled = |file: &FileRow| file.state == FileState::Claimed && !file.is_apart() && !file.abandoned;
+        let stale = |file: &FileRow| to_claim && refilled(file) && file.cut_off < run.order.cut_off;
         let (stale, left_over): (Vec<FileRow>, Vec<FileRow>) = left_over.into_iter().partition(stale);
         self.finish_left_over(run, share, left_over, &sealer).await?;
         match (to_claim, sealer) {
@@ -105,7 +106,7 @@ impl Night {
 
     /// Keys, recipients and randomness of the agreement, before anything is claimed (R135). A file that is sealed
     /// already needs none of them.
-    async fn prepare(&self, terms: &Terms) -> Usable {
+    pub(super) async fn prepare(&self, terms: &Terms) -> Usable {
         let sealer = self.usable_sealer(terms)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
@@ -130,11 +131,11 @@ impl Night {
             let file = self.adopt(run, &file).await?;
             let file = self.catch_up(run, file).await?;
             let counts = self.store.item_counts(file.file_id).await?;
-            if file.night == run.night {
+            if is_counted(run, &file) {
                 share.report.resumed_items += counts.records;
             }
             // What fell out of a file of this date is OPEN again, and counted with what waits.
-            limit.resume(counts, file.night == run.night);
+            limit.resume(counts, is_counted(run, &file));
             files.push((file, Laps::begin(&self.clock)));
         }
         self.pass(run, share, files, sealer, &mut limit).await
@@ -155,11 +156,12 @@ impl Night {
 
     /// A file only a person can decide: told by every run until then, touched by none.
     async fn tell_doubtful(&self, run: &Run, share: &mut Share, file: &FileRow) -> Result<(), NightError> {
-        if file.night == run.night {
+        if is_counted(run, file) {
             share.end(Outcome::Unfinished, file.trouble.as_deref().unwrap_or("UNCERTAIN"));
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
-        self.put_file(run, share, file, BTreeMap::new()).await
+        share.alerts.push(people::decide(file));
+        self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await
     }
 
     /// The date was done before: names and digests again, nothing counted.
@@ -167,7 +169,7 @@ impl Night {
         share.report.outcome = Outcome::AlreadyDelivered;
         for file in self.store.files(&run.night).await? {
             if belongs(&file, &share.terms) {
-                self.put_file(run, share, &file, BTreeMap::new()).await?;
+                self.put_file(run, share, &file, false, BTreeMap::new()).await?;
             }
         }
         Ok(())
@@ -175,40 +177,49 @@ impl Night {
 
     /// Puts files at the end of their way into the report.
     pub(super) async fn put_all(&self, run: &Run, share: &mut Share, passed: Vec<Passed>) -> Result<(), NightError> {
-        for Passed { file, durations_ms, fallouts, alerts, why } in passed {
-            // Files of earlier dates are apart from the arithmetic.
-            if file.night == run.night {
+        for Passed { file, kind, durations_ms, fallouts, alerts, why } in passed {
+            let is_apart = kind != Kind::Nights;
+            // Files of earlier dates are beside the arithmetic; what falls out of a duplicate was counted with its original.
+            if file.night == run.night && !is_apart {
                 fallouts.count_into(&mut share.report.tally);
             }
             share.alerts.extend(alerts);
-            share.blocked |= !is_past(file.state);
+            share.blocked |= kind != Kind::Resend && !is_past(file.state);
+            let outcome = &mut share.report.outcome;
             match why {
                 Some(why) => share.end(Outcome::Unfinished, &why),
-                None if file.state != FileState::Settled => share.report.outcome = Outcome::Unfinished,
-                None if share.report.outcome == Outcome::NothingDue => share.report.outcome = Outcome::Delivered,
+                None if file.state != FileState::Settled => *outcome = Outcome::Unfinished,
+                None if *outcome == Outcome::NothingDue && !is_apart => *outcome = Outcome::Delivered,
                 None => {}
             }
-            self.put_file(run, share, &file, durations_ms).await?;
+            self.put_file(run, share, &file, is_apart, durations_ms).await?;
         }
         Ok(())
     }
 
+    /// What is sent again stands with the files of earlier dates, beside the night's arithmetic.
     pub(super) async fn put_file(
         &self,
         run: &Run,
         share: &mut Share,
         file: &FileRow,
+        is_apart: bool,
         durations_ms: BTreeMap<&'static str, i64>,
     ) -> Result<(), NightError> {
         let records = self.store.item_counts(file.file_id).await?.records;
         let entry = alerts::file_report(file, records, durations_ms);
-        if file.night == run.night {
+        if file.night == run.night && !is_apart {
             share.report.files.push(entry);
         } else {
             share.resumed.push(entry);
         }
         Ok(())
     }
+}
+
+/// Whether the file's items are in this run's arithmetic.
+fn is_counted(run: &Run, file: &FileRow) -> bool {
+    file.night == run.night && !file.is_apart()
 }
 
 /// Whether this run was asked for too few cards to claim again what an earlier night claimed.

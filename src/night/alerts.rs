@@ -137,6 +137,11 @@ pub fn file_report(file: &FileRow, records: u64, durations_ms: BTreeMap<&'static
         sha256: file.sha256.clone(),
         size_bytes: file.size_bytes,
         durations_ms,
+        file_type: file.file_type,
+        resend_of: file.resend_of,
+        delivery_number: file.delivery_number,
+        abandoned: file.abandoned,
+        trouble: file.trouble.clone(),
     }
 }
 

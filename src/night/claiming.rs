@@ -50,7 +50,7 @@ impl Night {
     ) -> Result<(), NightError> {
         share.end(Outcome::Stopped, &format!("{}: {}", reason.code, reason.detail));
         for file in stale {
-            self.put_file(run, share, file, BTreeMap::new()).await?;
+            self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await?;
         }
         let night = AgreementNight {
             night: run.night.clone(),
@@ -67,7 +67,7 @@ impl Night {
     /// R136: nothing is claimed behind a file that is still on its way; what is due waits, and is counted.
     pub(super) async fn wait_behind(&self, run: &Run, share: &mut Share, stale: &[FileRow]) -> Result<(), NightError> {
         for file in stale {
-            self.put_file(run, share, file, BTreeMap::new()).await?;
+            self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await?;
         }
         let code = ReasonCode::WaitingForEarlierFile;
         if share.report.outcome == Outcome::NothingDue {

@@ -189,7 +189,7 @@ impl Night {
         let names = Names::of(file);
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
         let session = if n == 1 { self.look_first(run, file, session, names.clone()).await? } else { session };
-        self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
+        self.spool.note(&journal_line(file, JournalEntry::Rename { n, attempt: file.attempt }))?;
         fault::reach(Point::RenameNoted);
         let change = FileChange::Rename { rename_attempt: n };
         self.advance(run, file, FileEvent::Rename, change).await?;
@@ -245,7 +245,7 @@ impl Night {
         match outcome {
             Outcome::Published { how } => {
                 tracing::info!(file_id = %file.file_id, "published: {how:?}");
-                self.spool.note(&journal_line(file, JournalEntry::Published))?;
+                self.spool.note(&journal_line(file, JournalEntry::Published { attempt: file.attempt }))?;
                 fault::reach(Point::PublishedNoted);
                 let change = FileChange::Publish { at: self.store.now().await? };
                 self.advance(run, file, FileEvent::Publish, change).await?;
@@ -294,7 +294,7 @@ impl Names {
 }
 
 /// Own name per attempt: a stale worker can hurt only its own (fault 23).
-fn temporary_name(name: &str, attempt: u32) -> String {
+pub(super) fn temporary_name(name: &str, attempt: u32) -> String {
     format!("{name}.{attempt}.part")
 }
 

@@ -18,10 +18,13 @@ mod judge;
 mod observe;
 mod outbound;
 mod passing;
+mod people;
 mod personalise;
 mod pins;
 mod planning;
 mod retention;
+#[cfg(test)]
+mod sample;
 mod sealed;
 mod side_by_side;
 mod unrouted;
@@ -52,6 +55,7 @@ pub use alerts::{file_report, is_whole_night};
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
+pub use people::{Action, ActionError, PersonsOrder, ways_on};
 
 /// Dossiers read at once.
 const PAGE: u32 = 2_000;
@@ -197,19 +201,7 @@ impl Night {
         let earlier = self.earlier_runs().await?;
         let known = known_alerts(&earlier);
         let epoch = self.store.begin_run(&run_row(order, run_id, started_at)).await?;
-        let night = match order.kind {
-            RunKind::Night => NightKey::Date(order.business_date),
-            RunKind::OnDemand => NightKey::OnDemand(run_id),
-        };
-        let run = Arc::new(Run {
-            order: order.clone(),
-            run_id,
-            epoch,
-            night,
-            ahead,
-            doors: Doors::new(self.settings.uploads_at_once),
-            halted: AtomicBool::new(false),
-        });
+        let run = Arc::new(Run { epoch, ..self.begun(order, run_id, ahead) });
         let unfinished = self.store.unfinished().await?;
         let mut alerts: Vec<Alert> = self.missed_nights(order, &earlier).into_iter().collect();
         alerts.extend(self.orphans(&unfinished));
@@ -245,6 +237,22 @@ impl Night {
         self.end(&report).await?;
         fault::reach(Point::RunEnded);
         Ok(report)
+    }
+
+    /// A run, or a person's order, before it has an epoch.
+    fn begun(&self, order: &RunOrder, run_id: RunId, ahead: BTreeMap<FileId, JournalEntry>) -> Run {
+        Run {
+            order: order.clone(),
+            run_id,
+            epoch: 0,
+            night: match order.kind {
+                RunKind::Night => NightKey::Date(order.business_date),
+                RunKind::OnDemand => NightKey::OnDemand(run_id),
+            },
+            ahead,
+            doors: Doors::new(self.settings.uploads_at_once),
+            halted: AtomicBool::new(false),
+        }
     }
 
     /// The database's time, after checking that this host agrees with it (fault 24).

@@ -17,11 +17,12 @@ use super::error::Trouble;
 use super::fallout::{BadLimit, Fallouts, Making};
 use super::observe::{Laps, Stage};
 use super::side_by_side::weightier;
-use super::{Night, NightError, Run};
+use super::{Night, NightError, Run, people};
 use crate::agreement::Terms;
 use crate::delivery::RetryClass;
 use crate::fault::{self, Point};
 use crate::report::Alert;
+use crate::selection::Tally;
 use crate::settlement::FileState;
 use crate::spool::SealedFile;
 use crate::store::FileRow;
@@ -31,9 +32,32 @@ const WAITING: usize = 1;
 /// Sealed files that cannot go tonight, after which no further one is made.
 const MOST_STUCK: usize = 2;
 
+/// What a file is to the night.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its plastics move when it is settled.
+    Nights,
+    /// A duplicate: a new file that moves nothing.
+    Duplicate,
+    /// Settled before and on its way once more: it waits for no other file, and none waits for it.
+    Resend,
+}
+
+impl Kind {
+    /// As it stands before anything is done with it: a resend that arrived is a settled file like any other.
+    fn of(file: &FileRow) -> Self {
+        match file.is_resend() {
+            true => Self::Resend,
+            false if file.is_apart() => Self::Duplicate,
+            false => Self::Nights,
+        }
+    }
+}
+
 /// A file between being made and being sent.
 struct Passing {
     file: FileRow,
+    kind: Kind,
     laps: Laps,
     fallouts: Fallouts,
     made: Made,
@@ -54,6 +78,7 @@ enum Made {
 /// A file at the end of its way tonight.
 pub(super) struct Passed {
     pub(super) file: FileRow,
+    pub(super) kind: Kind,
     pub(super) durations_ms: BTreeMap<&'static str, i64>,
     pub(super) fallouts: Fallouts,
     pub(super) alerts: Vec<Alert>,
@@ -123,9 +148,10 @@ impl Night {
     ) -> Result<(), NightError> {
         let mut failed = false;
         for (file, laps) in files {
-            let untouched = failed || stuck.load(Ordering::Relaxed) >= MOST_STUCK;
-            let mut passing = Passing { file, laps, fallouts: Fallouts::default(), made: Made::Untouched };
-            if !untouched {
+            let kind = Kind::of(&file);
+            let waits = failed || stuck.load(Ordering::Relaxed) >= MOST_STUCK;
+            let mut passing = Passing { file, kind, laps, fallouts: Fallouts::default(), made: Made::Untouched };
+            if !waits || kind == Kind::Resend {
                 let mut making = Making { limit: &mut *limit, fallouts: Fallouts::default() };
                 let made = self.make(run, terms, &mut passing.file, sealer, &mut passing.laps, &mut making).await;
                 passing.fallouts = making.fallouts;
@@ -136,7 +162,8 @@ impl Night {
                 };
             }
             // A doubt is about this file only.
-            failed |= matches!(&passing.made, Made::Failed(trouble) if !matches!(trouble, Trouble::Uncertain(_)));
+            let fails = matches!(&passing.made, Made::Failed(trouble) if !matches!(trouble, Trouble::Uncertain(_)));
+            failed |= fails && kind != Kind::Resend;
             if door.send(passing).await.is_err() {
                 return Ok(());
             }
@@ -172,6 +199,65 @@ impl Night {
     }
 }
 
+impl Night {
+    /// One file by itself, as far as it goes: what a person's order does.
+    pub(super) async fn finish_alone(
+        &self,
+        run: &Run,
+        terms: &Terms,
+        file: &mut FileRow,
+        sealer: &Usable,
+        alerts: &mut Vec<Alert>,
+    ) -> Result<(), Trouble> {
+        let mut limit = BadLimit::after(terms, &Tally::default());
+        limit.resume(self.store.item_counts(file.file_id).await?, false);
+        let mut making = Making { limit: &mut limit, fallouts: Fallouts::default() };
+        let mut laps = Laps::begin(&self.clock);
+        let made = self.make(run, terms, file, sealer, &mut laps, &mut making).await;
+        alerts.extend(making.fallouts.alerts(file.file_id));
+        match made? {
+            Made::Sealed(sealed) => self.send_on(run, terms, file, sealed, &mut laps, alerts).await,
+            Made::Published => self.move_plastics(run, terms, file, &mut laps, alerts).await,
+            Made::Failed(trouble) => Err(trouble),
+            Made::Untouched => Ok(()),
+        }
+    }
+
+    /// From sealed bytes to settlement. A resend settles nothing more.
+    async fn send_on(
+        &self,
+        run: &Run,
+        terms: &Terms,
+        file: &mut FileRow,
+        sealed: SealedFile,
+        laps: &mut Laps,
+        alerts: &mut Vec<Alert>,
+    ) -> Result<(), Trouble> {
+        let kind = Kind::of(file);
+        self.deliver(run, terms, file, sealed, Goal::Published).await?;
+        laps.lap(Stage::Deliver);
+        if kind == Kind::Resend { Ok(()) } else { self.move_plastics(run, terms, file, laps, alerts).await }
+    }
+
+    /// PUBLISHED -> SETTLED.
+    async fn move_plastics(
+        &self,
+        run: &Run,
+        terms: &Terms,
+        file: &FileRow,
+        laps: &mut Laps,
+        alerts: &mut Vec<Alert>,
+    ) -> Result<(), Trouble> {
+        self.may_go_on(run)?;
+        let outcome = self.settle(run, file).await?;
+        fault::reach(Point::Settled);
+        self.observer.finished(&terms.subject(), Stage::Settle);
+        laps.lap(Stage::Settle);
+        alerts.extend(super::alerts::of_settlement(file, &outcome));
+        Ok(())
+    }
+}
+
 /// Sends what was made, one file after another.
 struct Sender {
     night: Night,
@@ -195,65 +281,63 @@ impl Sender {
     }
 
     async fn send(&mut self, passing: Passing) -> Result<Passed, NightError> {
-        let Passing { mut file, mut laps, fallouts, made } = passing;
+        let Passing { mut file, kind, mut laps, fallouts, made } = passing;
         laps.skip();
         let mut alerts: Vec<Alert> = fallouts.alerts(file.file_id).collect();
         let ended = match made {
-            Made::Sealed(sealed) => self.deliver(&mut file, sealed, &mut laps, &mut alerts).await,
-            Made::Published => self.settle(&file, &mut laps, &mut alerts).await,
+            Made::Sealed(sealed) => self.deliver(&mut file, kind, sealed, &mut laps, &mut alerts).await,
+            Made::Published => {
+                let Self { night, run, terms, .. } = &self;
+                night.move_plastics(run, terms, &file, &mut laps, &mut alerts).await
+            }
             Made::Failed(trouble) => Err(trouble),
             Made::Untouched => Ok(()),
         };
         let file = self.night.store.file(file.file_id).await?.unwrap_or(file);
         let mut why = None;
         if let Err(trouble) = ended {
-            self.way = self.way.behind(&file, &trouble);
+            self.way = self.way.behind(&file, kind, &trouble);
+            if matches!(trouble, Trouble::Uncertain(_)) {
+                alerts.push(people::decide(&file));
+            }
             let text = trouble.local()?;
             tracing::error!(file_id = %file.file_id, "{text}");
             why = Some(text);
         }
-        if !is_past(file.state) && file.state != FileState::Claimed {
+        if kind != Kind::Resend && !is_past(file.state) && file.state != FileState::Claimed {
             self.stuck.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(Passed { file, durations_ms: laps.into_milliseconds(), fallouts, alerts, why })
+        Ok(Passed { file, kind, durations_ms: laps.into_milliseconds(), fallouts, alerts, why })
     }
 
     async fn deliver(
         &self,
         file: &mut FileRow,
+        kind: Kind,
         sealed: SealedFile,
         laps: &mut Laps,
         alerts: &mut Vec<Alert>,
     ) -> Result<(), Trouble> {
-        let goal = match self.way {
-            Way::Open => Goal::Published,
-            Way::UpToReady => Goal::Ready,
+        let Self { night, run, terms, .. } = self;
+        match self.way {
             Way::Shut => return Ok(()),
-        };
-        self.night.deliver(&self.run, &self.terms, file, sealed, goal).await?;
-        laps.lap(Stage::Deliver);
-        if goal == Goal::Published { self.settle(file, laps, alerts).await } else { Ok(()) }
-    }
-
-    async fn settle(&self, file: &FileRow, laps: &mut Laps, alerts: &mut Vec<Alert>) -> Result<(), Trouble> {
-        self.night.may_go_on(&self.run)?;
-        let outcome = self.night.settle(&self.run, file).await?;
-        fault::reach(Point::Settled);
-        self.night.observer.finished(&self.terms.subject(), Stage::Settle);
-        laps.lap(Stage::Settle);
-        alerts.extend(super::alerts::of_settlement(file, &outcome));
+            Way::UpToReady if kind != Kind::Resend => {
+                night.deliver(run, terms, file, sealed, Goal::Ready).await?;
+                laps.lap(Stage::Deliver);
+            }
+            Way::UpToReady | Way::Open => night.send_on(run, terms, file, sealed, laps, alerts).await?,
+        }
         Ok(())
     }
 }
 
 impl Way {
     /// The way of the files behind one that ended in trouble.
-    fn behind(self, file: &FileRow, trouble: &Trouble) -> Self {
+    fn behind(self, file: &FileRow, kind: Kind, trouble: &Trouble) -> Self {
         let next = match trouble {
-            _ if is_past(file.state) => return self,
             // The house does not answer, or not to us: further files would only cost time, or lock the account.
-            Trouble::Delivery(error) if goes_on_elsewhere(error.retry_class()) => Self::UpToReady,
-            Trouble::Delivery(_) => Self::Shut,
+            Trouble::Delivery(error) if !goes_on_elsewhere(error.retry_class()) => Self::Shut,
+            _ if kind == Kind::Resend || is_past(file.state) => return self,
             _ => Self::UpToReady,
         };
         if self == Self::Shut { self } else { next }

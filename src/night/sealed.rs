@@ -26,17 +26,21 @@ pub(super) fn seal_of(facts: &SealedFacts) -> FileChange {
 impl Night {
     /// The bytes of a file that was sealed before; `None` where they were lost and the file stands in CLAIMED again.
     pub(super) async fn sealed_before(&self, run: &Run, file: &mut FileRow) -> Result<Option<SealedFile>, Trouble> {
-        let loaded = self.spool.load(
-            file.file_id,
-            file.sealed_epoch.unwrap_or(file.epoch),
-            file.sha256.as_deref().unwrap_or_default(),
-            file.size_bytes.unwrap_or_default(),
-        );
-        match loaded {
+        match self.load(file) {
             Ok(sealed) => Ok(Some(sealed)),
             Err(lost @ SpoolError::Missing { .. }) => self.lose_spool(run, file, lost).await.map(|()| None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The bytes the row names.
+    pub(super) fn load(&self, file: &FileRow) -> Result<SealedFile, SpoolError> {
+        self.spool.load(
+            file.file_id,
+            file.sealed_epoch.unwrap_or(file.epoch),
+            file.sha256.as_deref().unwrap_or_default(),
+            file.size_bytes.unwrap_or_default(),
+        )
     }
 
     /// Fault 3: bytes whose SEALED line is durable and whose row was not committed are verified and taken. The line's
@@ -66,6 +70,12 @@ impl Night {
 
     /// SPOOL_LOST: back to CLAIMED before any rename. After one, nobody can tell what the house has.
     async fn lose_spool(&self, run: &Run, file: &mut FileRow, lost: SpoolError) -> Result<(), Trouble> {
+        // What was delivered before needs no second time: the resend is given up, a duplicate can be made.
+        if file.is_resend() && matches!(file.state, FileState::Sending | FileState::Ready) {
+            let change = FileChange::Because(lost.to_string());
+            self.advance(run, file, FileEvent::Withdraw, change).await?;
+            return Err(lost.into());
+        }
         if file.rename_attempted {
             return Err(self.doubt(run, file, lost.to_string()).await?);
         }

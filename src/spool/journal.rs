@@ -1,7 +1,9 @@
 //! The journal: what was about to happen to each file, outside the database and durable before it happened.
 //!
-//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch> <facts>`, `... RENAME <n>` or
-//! `... PUBLISHED`. Append-only. A torn last line is a crash before the line was durable: nothing had followed it.
+//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch> <facts>`, `... RENAME <n> <attempt>` or
+//! `... PUBLISHED <attempt>`. Append-only. A torn last line is a crash before the line was durable: nothing had followed
+//! it. Why the attempt: renames count anew with every upload, attempts grow over all deliveries of a file, so that the
+//! newest line alone says how far the file had come.
 //!
 //! Why facts behind SEALED, as JSON without spaces: the bytes are OpenPGP, which differs each time, so that only who
 //! sealed them knows their digest; with it a crash before the row was written costs no second sealing (fault 3). Lines
@@ -35,11 +37,16 @@ pub enum JournalEntry {
     },
     /// The n-th rename is about to be sent.
     Rename {
-        /// Which one, 1 and up.
+        /// Which one of the attempt, 1 and up.
         n: u32,
+        /// The attempt whose temporary file is renamed.
+        attempt: u32,
     },
     /// The house has the file.
-    Published,
+    Published {
+        /// The attempt that brought it there.
+        attempt: u32,
+    },
 }
 
 /// A sealed file as its database row describes it.
@@ -91,8 +98,8 @@ impl std::fmt::Display for JournalLine {
                 let facts = serde_json::to_string(facts).map_err(|_| std::fmt::Error)?;
                 write!(f, "SEALED {epoch} {facts}")
             }
-            JournalEntry::Rename { n } => write!(f, "RENAME {n}"),
-            JournalEntry::Published => f.write_str("PUBLISHED"),
+            JournalEntry::Rename { n, attempt } => write!(f, "RENAME {n} {attempt}"),
+            JournalEntry::Published { attempt } => write!(f, "PUBLISHED {attempt}"),
         }
     }
 }
@@ -155,8 +162,8 @@ fn parse(line: &str) -> Option<JournalLine> {
         ["SEALED", epoch, facts] => {
             JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: Some(serde_json::from_str(facts).ok()?) }
         }
-        ["RENAME", n] => JournalEntry::Rename { n: n.parse().ok()? },
-        ["PUBLISHED"] => JournalEntry::Published,
+        ["RENAME", n, attempt] => JournalEntry::Rename { n: n.parse().ok()?, attempt: attempt.parse().ok()? },
+        ["PUBLISHED", attempt] => JournalEntry::Published { attempt: attempt.parse().ok()? },
         _ => return None,
     };
     Some(JournalLine {
