@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqliteStore, Store, StoreError};
+use emboss::store::{SqlStore, Store, StoreError};
 use store_contract::seed::at;
 use tempfile::TempDir;
 
@@ -27,9 +27,9 @@ fn clock() -> SetClock {
     SetClock(Arc::new(Mutex::new(at("2026-11-20T03:00:12.345678Z"))))
 }
 
-async fn open(folder: &TempDir, create: bool) -> Result<SqliteStore, StoreError> {
+async fn open(folder: &TempDir, create: bool) -> Result<SqlStore, StoreError> {
     let random = Arc::new(Random::seeded(1));
-    SqliteStore::open(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
+    SqlStore::sqlite(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
 }
 
 macro_rules! contract {

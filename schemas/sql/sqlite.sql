@@ -1,4 +1,4 @@
--- The database of emboss on SQLite, schema version 1.
+-- The database of emboss on SQLite, schema version 2.
 --
 -- Times are INTEGER microseconds since 1970-01-01T00:00:00Z, expiries INTEGER YYYYMM, dates TEXT YYYY-MM-DD,
 -- UUIDs TEXT in lower case. Ids are apart per institution. Rows of *_version are written once and never changed.
@@ -285,3 +285,31 @@ CREATE TABLE event (
     institution TEXT,
     data        TEXT    NOT NULL
 ) STRICT;
+
+-- What persons did, with who and why: written once, never changed, never deleted.
+CREATE TABLE audit (
+    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      INTEGER NOT NULL,
+    actor   TEXT    NOT NULL,
+    action  TEXT    NOT NULL,
+    subject TEXT    NOT NULL,
+    reason  TEXT    NOT NULL,
+    data    TEXT    NOT NULL
+) STRICT;
+
+CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only: UPDATE is refused');
+END;
+CREATE TRIGGER audit_is_never_emptied BEFORE DELETE ON audit
+BEGIN
+    SELECT RAISE(ABORT, 'the audit is append-only: DELETE is refused');
+END;
+
+-- What the last trial at a destination showed.
+CREATE TABLE probe (
+    destination TEXT    PRIMARY KEY,
+    at          INTEGER NOT NULL,
+    identity    TEXT    NOT NULL,
+    answers     TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;

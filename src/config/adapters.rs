@@ -23,7 +23,7 @@ use crate::ambient::{Clock, Random};
 use crate::delivery::settings::DestinationSettings;
 use crate::delivery::{DeliveryError, DestinationSecrets};
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
-use crate::store::{SqliteStore, Store, StoreError};
+use crate::store::{SqlStore, Store, StoreError};
 
 pub use keys::{open_vault, open_vault_telling, unusable_keys};
 
@@ -40,7 +40,7 @@ pub async fn open_store(
     let url = &config.database.url;
     let path = Path::new(url.strip_prefix("sqlite:").unwrap_or(url));
     let busy_timeout = Duration::from_secs(config.database.busy_timeout_s);
-    Ok(Arc::new(SqliteStore::open(path, busy_timeout, clock, random, create).await?))
+    Ok(Arc::new(SqlStore::sqlite(path, busy_timeout, clock, random, create).await?))
 }
 
 /// The pure rules' view of an agreement; `None` where its house is inactive (R8) or one of the two is not configured.

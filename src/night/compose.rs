@@ -90,7 +90,7 @@ impl Night {
         tally: &mut Tally,
     ) -> Result<(), Trouble> {
         for Fallen { record_uid, event, code, why } in fallen {
-            self.store.release(file.file_id, run.epoch, record_uid, code).await?;
+            self.store.release(file.file_id, run.epoch, &[(record_uid, code)]).await?;
             tally.fell_out(event, code);
             let text = format!("Request {record_uid} fell out of file {}: {why}.", file.file_id);
             run.alerts.push(Alert::new(code.as_str(), text));

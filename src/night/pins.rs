@@ -40,7 +40,7 @@ impl Night {
                     Ok(pin) => pins.push(pin),
                     Err(CryptoError::Card(why)) => {
                         let code = ReasonCode::PinGenerationFailed;
-                        self.store.release(file.file_id, run.epoch, request.record_uid, code).await?;
+                        self.store.release(file.file_id, run.epoch, &[(request.record_uid, code)]).await?;
                         tally.fell_out(request.event.as_str(), code);
                         run.alerts.push(Alert::new(code.as_str(), format!("Card {} is held: {why}.", request.card_id)));
                     }

@@ -7,7 +7,7 @@
 pub mod intake;
 pub mod rows;
 pub mod settings;
-mod sqlite;
+mod sql;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub use rows::{
     AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
     PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
-pub use sqlite::SqliteStore;
+pub use sql::SqlStore;
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -291,6 +291,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Writes the run's row and gives it the next epoch.
     async fn begin_run(&self, run: &RunRow) -> Result<i64, StoreError>;
 
+    /// The next epoch, for what a person orders outside a run: it goes beyond whatever run is asleep.
+    async fn begin_action(&self) -> Result<i64, StoreError>;
+
     /// Writes the run's end, its exit code and its report (JSON), and the event that tells of it (R143).
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError>;
 
@@ -331,7 +334,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// One file.
     async fn file(&self, file_id: FileId) -> Result<Option<FileRow>, StoreError>;
 
-    /// Files by their final name (with or without `.pgp`) or by night.
+    /// The newest file of a final name (with or without `.pgp`), or the file of an id.
+    async fn file_named(&self, name: &str) -> Result<Option<FileRow>, StoreError>;
+
+    /// The files of a night.
     async fn files(&self, night: &NightKey) -> Result<Vec<FileRow>, StoreError>;
 
     /// Takes an unfinished file over into our epoch; guarded by the epoch it had.
@@ -343,14 +349,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Persists issued PINs: the first one per recordUid wins (R40); links them to the items.
     async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError>;
 
-    /// Takes one item out of a CLAIMED file: its request is OPEN again.
-    async fn release(
-        &self,
-        file_id: FileId,
-        epoch: i64,
-        record_uid: RecordUid,
-        code: ReasonCode,
-    ) -> Result<(), StoreError>;
+    /// Takes items out of a CLAIMED file, each with its reason, in one transaction: their requests are OPEN again.
+    async fn release(&self, file_id: FileId, epoch: i64, fallen: &[(RecordUid, ReasonCode)]) -> Result<(), StoreError>;
 
     /// The file's live items, by sort key, after `after`, at most `limit`.
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError>;

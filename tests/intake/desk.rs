@@ -11,7 +11,7 @@ use emboss::card::{CardId, InstitutionId, Pan, Plastic};
 use emboss::intake::{Catalogue, ImportSummary, Importer, JweKeys};
 use emboss::selection::Request;
 
-use emboss::store::{SqliteStore, Store, StoredCard};
+use emboss::store::{SqlStore, Store, StoredCard};
 use emboss::vault::key_set::make_test_keys;
 use emboss::vault::{Owner, Vault, VaultKeys, Wrapped};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ struct Configured {
 
 pub struct Desk {
     pub folder: TempDir,
-    pub store: SqliteStore,
+    pub store: SqlStore,
     pub vault: Vault,
     pub random: Arc<Random>,
     pub clock: FixedClock,
@@ -124,7 +124,7 @@ impl Desk {
         let vault = Vault::open(keys, Arc::clone(&random)).unwrap();
         let path = folder.path().join("emboss.db");
         let patience = Duration::from_secs(5);
-        let store = SqliteStore::open(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
+        let store = SqlStore::sqlite(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
         let configured: Configured = toml::from_str(CATALOGUE).unwrap();
         let catalogue = Catalogue::new(configured.institution, configured.product);
         Self { folder, store, vault, random, clock, catalogue, jwe: JweKeys::default() }

@@ -5,6 +5,7 @@
 
 pub mod gpg;
 pub mod house;
+pub mod postgres;
 pub mod proxy;
 pub mod sshd;
 pub mod trial;

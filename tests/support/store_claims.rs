@@ -269,7 +269,7 @@ pub(crate) async fn a_run_that_was_superseded_claims_nothing(store: &dyn Store) 
     assert!(matches!(refused, Err(StoreError::Superseded { .. })), "{refused:?}");
     let file = new.claim(store, &mut Script::default()).await.files.remove(0);
     assert!(store.adopt(&file, old.epoch).await.is_err());
-    assert!(store.release(file.file_id, old.epoch, uid(1), ReasonCode::PinGenerationFailed).await.is_err());
+    assert!(store.release(file.file_id, old.epoch, &[(uid(1), ReasonCode::PinGenerationFailed)]).await.is_err());
     assert!(store.save_pins(file.file_id, old.epoch, &[]).await.is_err());
     assert_eq!(live(store, 1).await, [(uid(1), true)]);
 }
@@ -279,12 +279,12 @@ pub(crate) async fn a_released_item_is_due_again(store: &dyn Store) {
     let run = Run::begin(store, 20, 1).await;
     let mut file = run.claim(store, &mut Script::default()).await.files.remove(0);
     let code = ReasonCode::PinGenerationFailed;
-    store.release(file.file_id, run.epoch, uid(1), code).await.unwrap();
+    store.release(file.file_id, run.epoch, &[(uid(1), code)]).await.unwrap();
     assert_eq!(live(store, 1).await, [(uid(1), false)]);
     assert_eq!(plastics_in(store, file.file_id).await, [2]);
-    assert!(store.release(file.file_id, run.epoch, uid(1), code).await.is_err());
+    assert!(store.release(file.file_id, run.epoch, &[(uid(1), code)]).await.is_err());
     run.seal(store, &mut file).await;
-    assert!(store.release(file.file_id, run.epoch, uid(2), code).await.is_err());
+    assert!(store.release(file.file_id, run.epoch, &[(uid(2), code)]).await.is_err());
     // R2: the next night takes it, under its recordUid.
     let next = Run::begin(store, 21, 1).await;
     let mut script = Script { first_file: 0xF100, ..Script::default() };

@@ -108,6 +108,14 @@ impl Store for Tripwire {
         self.step("begin_run", self.inner.begin_run(run)).await
     }
 
+    async fn begin_action(&self) -> Result<i64, StoreError> {
+        self.step("begin_action", self.inner.begin_action()).await
+    }
+
+    async fn file_named(&self, name: &str) -> Result<Option<FileRow>, StoreError> {
+        self.step("file_named", self.inner.file_named(name)).await
+    }
+
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError> {
         self.step("end_run", self.inner.end_run(run_id, at, exit_code, report)).await
     }
@@ -182,14 +190,8 @@ impl Store for Tripwire {
         self.step("save_pins", self.inner.save_pins(file_id, epoch, pins)).await
     }
 
-    async fn release(
-        &self,
-        file_id: FileId,
-        epoch: i64,
-        record_uid: RecordUid,
-        code: ReasonCode,
-    ) -> Result<(), StoreError> {
-        self.step("release", self.inner.release(file_id, epoch, record_uid, code)).await
+    async fn release(&self, file_id: FileId, epoch: i64, fallen: &[(RecordUid, ReasonCode)]) -> Result<(), StoreError> {
+        self.step("release", self.inner.release(file_id, epoch, fallen)).await
     }
 
     async fn items(&self, file_id: FileId, after: Option<&str>, limit: u32) -> Result<Vec<PinnedItem>, StoreError> {

@@ -109,12 +109,16 @@ statement!(
 );
 
 statement!(
-    pub(super) PLASTICS = "SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p INDEXED BY plastic_sequence
-    WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number"
+    pub(super) PLASTICS = sqlite("SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p INDEXED BY plastic_sequence
+    WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number"),
+    postgres("SELECT p.card_id, ", plastic_json!(postgres), "::text FROM plastic AS p
+    WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number")
 );
 statement!(
-    pub(super) PLASTIC = "SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p
-    WHERE p.institution = $1 AND p.plastic_id = $2"
+    pub(super) PLASTIC = sqlite("SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p
+    WHERE p.institution = $1 AND p.plastic_id = $2"),
+    postgres("SELECT p.card_id, ", plastic_json!(postgres), "::text FROM plastic AS p
+    WHERE p.institution = $1 AND p.plastic_id = $2")
 );
 statement!(
     pub(super) NEW_PLASTIC = "INSERT INTO plastic (institution, plastic_id, card_id, sequence_number, event, status,
@@ -132,9 +136,12 @@ statement!(
     VALUES ($1, $2, $3, $4, $5, $6, $7, 'OPEN')"
 );
 statement!(
-    pub(super) LIVE_REQUESTS = "SELECT json_group_array(", request_json!(), " ORDER BY r.number), r.state
+    pub(super) LIVE_REQUESTS = sqlite("SELECT json_group_array(", request_json!(), " ORDER BY r.number), r.state
     FROM production_request AS r
-    WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state"
+    WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state"),
+    postgres("SELECT json_agg(", request_json!(postgres), " ORDER BY r.number)::text, r.state
+    FROM production_request AS r
+    WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state")
 );
 statement!(
     pub(super) CLOSE_REQUEST = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = $3

@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Decode, Postgres, Row as _, Sqlite, Type};
+
+use super::statement::Row;
 
 use crate::card::{CardId, Expiry, Plastic, PlasticId, PlasticStatus, ProductionEvent, RecordUid};
 use crate::selection::Request;
@@ -16,21 +17,28 @@ use crate::store::StoreError;
 
 /// A row being read from its first column on.
 pub(super) struct Columns<'r> {
-    row: &'r SqliteRow,
+    row: &'r Row,
     next: usize,
     table: &'static str,
 }
 
 impl<'r> Columns<'r> {
-    pub(super) fn of(table: &'static str, row: &'r SqliteRow) -> Self {
+    pub(super) fn of(table: &'static str, row: &'r Row) -> Self {
         Self { row, next: 0, table }
     }
 
     /// The next column as the driver gives it.
-    pub(super) fn take<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
+    pub(super) fn take<T>(&mut self) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
         let index = self.next;
         self.next += 1;
-        self.row.try_get(index).map_err(|_| self.corrupt("it has another type"))
+        let taken = match self.row {
+            Row::Sqlite(row) => row.try_get(index),
+            Row::Postgres(row) => row.try_get(index),
+        };
+        taken.map_err(|_| self.corrupt("it has another type"))
     }
 
     /// A word, an id, a date: anything that is parsed from text.
@@ -176,11 +184,18 @@ macro_rules! plastic_json {
         "json_array(p.plastic_id, p.sequence_number, p.event, p.status, p.expiry, p.marked_at, p.cvv_key, p.cvv2_key, \
          p.embossing_date)"
     };
+    (postgres) => {
+        "json_build_array(p.plastic_id, p.sequence_number, p.event, p.status, p.expiry, p.marked_at, p.cvv_key, \
+         p.cvv2_key, p.embossing_date)"
+    };
 }
 /// SQL of one request of the table or alias `r`.
 macro_rules! request_json {
     () => {
         "json_array(r.record_uid, r.plastic_id, r.event, r.reproduction, r.marked_at)"
+    };
+    (postgres) => {
+        "json_build_array(r.record_uid, r.plastic_id, r.event, r.reproduction, r.marked_at)"
     };
 }
 pub(super) use {plastic_json, request_json};

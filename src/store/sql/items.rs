@@ -1,20 +1,25 @@
 //! The frozen items of a file: read by pages with the versions the claim pinned, counted, released.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Pool, Sqlite, SqliteConnection};
+use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::claim::expect_count;
 use super::columns::{Columns, plastic_json};
-use super::statement::statement;
-use super::{SqliteStore, events, files, guarded};
+use super::connection::Connection;
+use super::statement::{Row, statement};
+use super::value::Value;
+use super::{SqlStore, events, files};
 use crate::card::{FileId, RecordUid};
 use crate::selection::{PinAction, ReasonCode};
 use crate::store::{ItemCounts, ItemPin, PinnedItem, StoreError};
 
 // CROSS JOIN fixes the order of reading: along the file, everything else by its key.
 statement!(
-    ITEMS = "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
-    plastic_json!(),
-    ", cv.data, kv.data, av.data, c.pan,
+    ITEMS = sqlite(
+        "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
+        plastic_json!(),
+        ", cv.data, kv.data, av.data, c.pan,
     pin.version, pin.scheme, pin.stored, pin.pvv, pin.pvki, pin.pvv_key
   FROM file_item AS i
   CROSS JOIN plastic AS p ON p.institution = i.institution AND p.plastic_id = i.plastic_id
@@ -28,18 +33,47 @@ statement!(
   LEFT JOIN pin ON pin.institution = i.institution AND pin.card_id = i.card_id AND pin.version = i.pin_version
  WHERE i.file_id = $1 AND i.live = 1 AND i.sort_key > $2
  ORDER BY i.sort_key LIMIT $3"
+    ),
+    postgres(
+        "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
+        plastic_json!(postgres),
+        "::text, cv.data, kv.data, av.data, c.pan,
+    pin.version, pin.scheme, pin.stored, pin.pvv, pin.pvki, pin.pvv_key
+  FROM file_item AS i
+  JOIN plastic AS p ON p.institution = i.institution AND p.plastic_id = i.plastic_id
+  JOIN card AS c ON c.institution = i.institution AND c.card_id = i.card_id
+  JOIN card_version AS cv
+    ON cv.institution = i.institution AND cv.card_id = i.card_id AND cv.version = i.card_version
+  JOIN customer_version AS kv
+    ON kv.institution = i.institution AND kv.customer_id = i.customer_id AND kv.version = i.customer_version
+  JOIN account_version AS av
+    ON av.institution = i.institution AND av.account_id = i.account_id AND av.version = i.account_version
+  LEFT JOIN pin ON pin.institution = i.institution AND pin.card_id = i.card_id AND pin.version = i.pin_version
+ WHERE i.file_id = $1 AND i.live = 1 AND i.sort_key > $2
+ ORDER BY i.sort_key LIMIT $3"
+    )
 );
 statement!(
-    ITEM_COUNTS = "SELECT COUNT(*), COALESCE(SUM(pin_action <> 'NONE'), 0) FROM file_item
+    ITEM_COUNTS = "SELECT COUNT(*), COUNT(CASE WHEN pin_action <> 'NONE' THEN 1 END) FROM file_item
     WHERE file_id = $1 AND live = 1"
 );
 statement!(OUR_CLAIMED_FILE = "SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2");
 statement!(
-    RELEASE_ITEM = "UPDATE file_item SET live = 0, reason = $3 WHERE file_id = $1 AND record_uid = $2 AND live = 1"
+    RELEASE_SOME = sqlite(
+        "UPDATE file_item SET live = 0, reason = $3
+    WHERE file_id = $1 AND live = 1 AND record_uid IN (SELECT value FROM json_each($2))"
+    ),
+    postgres("UPDATE file_item SET live = 0, reason = $3 WHERE file_id = $1 AND live = 1 AND record_uid = ANY($2)")
 );
 statement!(
-    REOPEN_REQUEST = "UPDATE production_request SET state = 'OPEN', file_id = NULL
-    WHERE record_uid = $2 AND state = 'CLAIMED' AND file_id = $1"
+    REOPEN_SOME = sqlite(
+        "UPDATE production_request SET state = 'OPEN', file_id = NULL
+    WHERE record_uid IN (SELECT value FROM json_each($2)) AND state = 'CLAIMED' AND file_id = $1"
+    ),
+    postgres(
+        "UPDATE production_request SET state = 'OPEN', file_id = NULL
+    WHERE record_uid = ANY($2) AND state = 'CLAIMED' AND file_id = $1"
+    )
 );
 statement!(
     REOPEN_REQUESTS = "UPDATE production_request SET state = 'OPEN', file_id = NULL
@@ -50,16 +84,16 @@ statement!(RELEASE_ITEMS = "UPDATE file_item SET live = 0, reason = $2 WHERE fil
 
 /// A page of items.
 pub(super) async fn page(
-    readers: &Pool<Sqlite>,
+    store: &SqlStore,
     file_id: FileId,
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<PinnedItem>, StoreError> {
     let call = ITEMS.call().bind(file_id.to_string()).bind(after.unwrap_or("")).bind(limit);
-    call.each(readers, item).await
+    call.each(&mut store.reader().await?, item).await
 }
 
-fn item(row: &SqliteRow) -> Result<PinnedItem, StoreError> {
+fn item(row: &Row) -> Result<PinnedItem, StoreError> {
     let mut columns = Columns::of("file_item", row);
     let record_uid = columns.parse()?;
     let event = columns.parse()?;
@@ -106,7 +140,7 @@ fn pin_action(word: &str) -> Result<PinAction, StoreError> {
 }
 
 /// Counts of the live items.
-pub(super) async fn counts(connection: &mut SqliteConnection, file_id: FileId) -> Result<ItemCounts, StoreError> {
+pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Result<ItemCounts, StoreError> {
     let row = ITEM_COUNTS.call().bind(file_id.to_string()).row(connection).await?;
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
@@ -114,47 +148,47 @@ pub(super) async fn counts(connection: &mut SqliteConnection, file_id: FileId) -
 }
 
 /// Refuses unless the file is CLAIMED and in our epoch.
-pub(super) async fn must_be_ours(
-    connection: &mut SqliteConnection,
-    file_id: FileId,
-    epoch: i64,
-) -> Result<(), StoreError> {
+pub(super) async fn must_be_ours(connection: &mut Connection, file_id: FileId, epoch: i64) -> Result<(), StoreError> {
     match OUR_CLAIMED_FILE.call().bind(file_id.to_string()).bind(epoch).row(connection).await? {
         Some(_) => Ok(()),
         None => Err(StoreError::Superseded { what: format!("file {file_id}, once CLAIMED by us,"), epoch }),
     }
 }
 
-/// Takes one item out of a file.
+/// Takes items out of a file, each with its reason: their requests are OPEN again.
 pub(super) async fn release(
-    store: &SqliteStore,
+    store: &SqlStore,
     file_id: FileId,
     epoch: i64,
-    record_uid: RecordUid,
-    code: ReasonCode,
+    fallen: &[(RecordUid, ReasonCode)],
 ) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     must_be_ours(&mut transaction, file_id, epoch).await?;
-    let call = RELEASE_ITEM.call().bind(file_id.to_string()).bind(record_uid.to_string()).bind(code.as_str());
-    let what = || format!("request {record_uid} in file {file_id}");
-    guarded(call.run(&mut *transaction).await?, what, "no live item of it stands there")?;
-    let call = REOPEN_REQUEST.call().bind(file_id.to_string()).bind(record_uid.to_string());
-    guarded(call.run(&mut *transaction).await?, what, "it is not CLAIMED by that file")?;
     let file = files::known(&mut transaction, file_id).await?;
-    let mut data = files::about(&file);
-    data["recordUid"] = serde_json::json!(record_uid);
-    data["reason"] = serde_json::json!(code);
-    events::write(&mut transaction, store.clock.now(), "item.released", Some(&file.institution), &data).await?;
-    super::commit(transaction).await
+    let now = store.time(&mut transaction).await?;
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (record_uid, code) in fallen {
+        by_reason.entry(code.as_str()).or_default().push(record_uid.to_string());
+    }
+    for (code, uids) in by_reason {
+        let what = format!("requests of file {file_id} that fell out with {code}");
+        let call = RELEASE_SOME.call().bind(file_id.to_string()).bind(Value::Texts(uids.clone())).bind(code);
+        expect_count(call.run(&mut transaction).await?, uids.len() as u64, &what)?;
+        let call = REOPEN_SOME.call().bind(file_id.to_string()).bind(Value::Texts(uids.clone()));
+        expect_count(call.run(&mut transaction).await?, uids.len() as u64, &what)?;
+        for record_uid in uids {
+            let mut data = files::about(&file);
+            data["recordUid"] = json!(record_uid);
+            data["reason"] = json!(code);
+            events::write(&mut transaction, now, "item.released", Some(&file.institution), &data).await?;
+        }
+    }
+    transaction.commit().await
 }
 
 /// Takes every item out of a file: their requests are OPEN again.
-pub(super) async fn release_all(
-    connection: &mut SqliteConnection,
-    file_id: FileId,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let reopened = REOPEN_REQUESTS.call().bind(file_id.to_string()).run(&mut *connection).await?;
+pub(super) async fn release_all(connection: &mut Connection, file_id: FileId, reason: &str) -> Result<(), StoreError> {
+    let reopened = REOPEN_REQUESTS.call().bind(file_id.to_string()).run(connection).await?;
     let released = RELEASE_ITEMS.call().bind(file_id.to_string()).bind(reason).run(connection).await?;
     if reopened != released {
         return Err(StoreError::Corrupt {

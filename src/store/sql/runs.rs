@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::{Pool, Sqlite, SqliteConnection};
 
 use super::columns::Columns;
-use super::statement::{Statement, statement};
-use super::{SqliteStore, events, guarded};
+use super::connection::Connection;
+use super::statement::{Row, Statement, statement};
+use super::{SqlStore, events, guarded};
 use crate::card::{InstitutionId, ManufacturerCode, RunId};
 use crate::selection::ReasonCode;
 use crate::store::{AgreementNight, NightKey, NightState, RunRow, StoreError};
@@ -42,20 +42,28 @@ statement!(
 );
 
 /// Writes the run's row under the next epoch.
-pub(super) async fn begin(store: &SqliteStore, run: &RunRow) -> Result<i64, StoreError> {
+pub(super) async fn begin(store: &SqlStore, run: &RunRow) -> Result<i64, StoreError> {
     let mut transaction = store.begin().await?;
     let epoch = epoch(&mut transaction, NEXT_EPOCH).await?;
     let call = BEGIN_RUN.call().bind(run.run_id.to_string()).bind(epoch).bind(run.kind.as_str());
     let call = call.bind(run.business_date.to_string()).bind(run.cut_off.timestamp_micros());
     let call = call.bind(run.started_at.timestamp_micros()).bind(run.holder.as_str());
-    call.run(&mut *transaction).await?;
-    super::commit(transaction).await?;
+    call.run(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok(epoch)
+}
+
+/// The next epoch for what a person orders: files of an earlier epoch are then beyond the reach of a run that sleeps.
+pub(super) async fn begin_action(store: &SqlStore) -> Result<i64, StoreError> {
+    let mut transaction = store.begin().await?;
+    let epoch = epoch(&mut transaction, NEXT_EPOCH).await?;
+    transaction.commit().await?;
     Ok(epoch)
 }
 
 /// Writes the run's end, once.
 pub(super) async fn end(
-    store: &SqliteStore,
+    store: &SqlStore,
     run_id: RunId,
     at: DateTime<Utc>,
     exit_code: i32,
@@ -63,10 +71,10 @@ pub(super) async fn end(
 ) -> Result<(), StoreError> {
     let call = END_RUN.call().bind(run_id.to_string()).bind(at.timestamp_micros()).bind(exit_code).bind(report);
     let mut transaction = store.begin().await?;
-    let changed = call.run(&mut *transaction).await?;
+    let changed = call.run(&mut transaction).await?;
     guarded(changed, || format!("run {run_id}"), "it is not there, or it has ended before")?;
     events::write(&mut transaction, at, "run.ended", None, &summary(run_id, exit_code, report)).await?;
-    super::commit(transaction).await
+    transaction.commit().await
 }
 
 /// R143: the run's summary for readers of events is its report, which holds counts, names and digests only.
@@ -76,29 +84,27 @@ fn summary(run_id: RunId, exit_code: i32, report: &str) -> serde_json::Value {
 }
 
 /// The runs, newest first.
-pub(super) async fn newest(readers: &Pool<Sqlite>, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-    let rows = RUNS.call().bind(limit).rows(readers).await?;
-    rows.iter()
-        .map(|row| {
-            let mut columns = Columns::of("run", row);
-            Ok(RunRow {
-                run_id: columns.parse()?,
-                kind: columns.parse()?,
-                business_date: columns.parse()?,
-                cut_off: columns.instant()?,
-                started_at: columns.instant()?,
-                ended_at: columns.instant_optional()?,
-                exit_code: columns.take()?,
-                holder: columns.take()?,
-                report: columns.take()?,
-            })
+pub(super) async fn newest(store: &SqlStore, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+    let take = |row: &Row| {
+        let mut columns = Columns::of("run", row);
+        Ok(RunRow {
+            run_id: columns.parse()?,
+            kind: columns.parse()?,
+            business_date: columns.parse()?,
+            cut_off: columns.instant()?,
+            started_at: columns.instant()?,
+            ended_at: columns.instant_optional()?,
+            exit_code: columns.number_optional()?,
+            holder: columns.take()?,
+            report: columns.take()?,
         })
-        .collect()
+    };
+    RUNS.call().bind(limit).each(&mut store.reader().await?, take).await
 }
 
 /// A later run's beginning ends our right to write.
 pub(super) async fn still_ours(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     epoch_of_ours: i64,
     what: impl FnOnce() -> String,
 ) -> Result<(), StoreError> {
@@ -108,29 +114,29 @@ pub(super) async fn still_ours(
     Ok(())
 }
 
-async fn epoch(connection: &mut SqliteConnection, statement: Statement) -> Result<i64, StoreError> {
+async fn epoch(connection: &mut Connection, statement: Statement) -> Result<i64, StoreError> {
     let row = statement.call().row(connection).await?;
     let row = row.ok_or_else(|| StoreError::Corrupt { what: "meta".into(), reason: "its row is gone".into() })?;
     Columns::of("meta", &row).take()
 }
 
 /// A marker's value.
-pub(super) async fn marker(readers: &Pool<Sqlite>, name: &str) -> Result<Option<String>, StoreError> {
-    let row = MARKER.call().bind(name).row(readers).await?;
+pub(super) async fn marker(store: &SqlStore, name: &str) -> Result<Option<String>, StoreError> {
+    let row = MARKER.call().bind(name).row(&mut store.reader().await?).await?;
     row.map(|row| Columns::of("marker", &row).take()).transpose()
 }
 
 /// Writes a marker, or finds the same value there.
-pub(super) async fn set_marker(store: &SqliteStore, name: &str, value: &str) -> Result<(), StoreError> {
+pub(super) async fn set_marker(store: &SqlStore, name: &str, value: &str) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
-    let changed = SET_MARKER.call().bind(name).bind(value).run(&mut *transaction).await?;
+    let changed = SET_MARKER.call().bind(name).bind(value).run(&mut transaction).await?;
     guarded(changed, || format!("marker {name}"), "another value stands there")?;
-    super::commit(transaction).await
+    transaction.commit().await
 }
 
 /// Where an agreement stands.
 pub(super) async fn night(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     night: &NightKey,
     institution: &InstitutionId,
     manufacturer: &ManufacturerCode,
@@ -152,7 +158,7 @@ pub(super) async fn night(
 }
 
 /// Writes where an agreement stands; what is CLAIMED or DONE is not written over.
-pub(super) async fn put_night(connection: &mut SqliteConnection, row: &AgreementNight) -> Result<(), StoreError> {
+pub(super) async fn put_night(connection: &mut Connection, row: &AgreementNight) -> Result<(), StoreError> {
     let call = PUT_NIGHT.call().bind(row.night.to_string()).bind(row.institution.as_str());
     let call = call.bind(row.manufacturer.as_str()).bind(row.state.as_str());
     let call = call.bind(row.reason.as_ref().map(|(code, _)| code.as_str()));
@@ -162,7 +168,7 @@ pub(super) async fn put_night(connection: &mut SqliteConnection, row: &Agreement
 }
 
 /// Marks an agreement STOPPED.
-pub(super) async fn stop(store: &SqliteStore, row: &AgreementNight, epoch: i64) -> Result<(), StoreError> {
+pub(super) async fn stop(store: &SqlStore, row: &AgreementNight, epoch: i64) -> Result<(), StoreError> {
     let mut transaction = store.begin().await?;
     still_ours(&mut transaction, epoch, || format!("agreement {} with {}", row.institution, row.manufacturer)).await?;
     let stopped = AgreementNight { state: NightState::Stopped, ..row.clone() };
@@ -172,7 +178,7 @@ pub(super) async fn stop(store: &SqliteStore, row: &AgreementNight, epoch: i64) 
         "night": row.night.to_string(), "manufacturer": row.manufacturer, "runId": row.run_id,
         "reason": code, "detail": detail,
     });
-    let now = store.clock.now();
+    let now = store.time(&mut transaction).await?;
     events::write(&mut transaction, now, "agreement.stopped", Some(&row.institution), &data).await?;
-    super::commit(transaction).await
+    transaction.commit().await
 }

@@ -5,12 +5,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Pool, Sqlite, SqliteConnection};
 
 use super::columns::Columns;
-use super::statement::{Call, statement};
-use super::{SqliteStore, events, guarded, items, runs};
+use super::connection::Connection;
+use super::statement::{Call, Row, statement};
+use super::{SqlStore, events, guarded, items, runs};
 use crate::agreement::FileVersion;
 use crate::card::FileId;
 use crate::settlement::{FileEvent, FileState, IllegalTransition};
@@ -37,6 +36,7 @@ files!(
     "WHERE f.state <> 'SETTLED'
  ORDER BY f.institution, f.manufacturer, f.sequence_number"
 );
+files!(FILES_NAMED, "WHERE f.file_id = $1 OR f.file_name = $1 OR f.file_name = $2 ORDER BY f.data_as_of DESC LIMIT 1");
 files!(FILES_OF_NIGHT, "WHERE f.night = $1 ORDER BY f.institution, f.manufacturer, f.sequence_number");
 files!(NEWEST_FILES, "ORDER BY f.data_as_of DESC, f.institution, f.manufacturer, f.sequence_number DESC LIMIT $1");
 files!(
@@ -48,7 +48,7 @@ files!(
 statement!(ADOPT = "UPDATE file SET epoch = $4 WHERE file_id = $1 AND state = $2 AND epoch = $3");
 statement!(
     MOVE_FILE = "UPDATE file SET state = $4, trouble = $5, published_at = COALESCE($6, published_at),
-        rename_attempted = MAX(rename_attempted, $7), delivery_number = $8
+        rename_attempted = CASE WHEN $7 = 1 THEN 1 ELSE rename_attempted END, delivery_number = $8
     WHERE file_id = $1 AND state = $2 AND epoch = $3"
 );
 statement!(
@@ -77,7 +77,7 @@ statement!(
     WHERE file_id = $1 AND delivery_number = $2"
 );
 
-fn file_row(row: &SqliteRow) -> Result<FileRow, StoreError> {
+fn file_row(row: &Row) -> Result<FileRow, StoreError> {
     let mut columns = Columns::of("file", row);
     Ok(FileRow {
         file_id: columns.parse()?,
@@ -117,47 +117,54 @@ fn file_row(row: &SqliteRow) -> Result<FileRow, StoreError> {
 }
 
 /// One file.
-pub(super) async fn file(connection: &mut SqliteConnection, file_id: FileId) -> Result<Option<FileRow>, StoreError> {
+pub(super) async fn file(connection: &mut Connection, file_id: FileId) -> Result<Option<FileRow>, StoreError> {
     let row = FILE.call().bind(file_id.to_string()).row(connection).await?;
     row.as_ref().map(file_row).transpose()
 }
 
 /// A file that must be there.
-pub(super) async fn known(connection: &mut SqliteConnection, file_id: FileId) -> Result<FileRow, StoreError> {
+pub(super) async fn known(connection: &mut Connection, file_id: FileId) -> Result<FileRow, StoreError> {
     let found = file(connection, file_id).await?;
     found.ok_or_else(|| StoreError::Corrupt { what: format!("file {file_id}"), reason: "it is not there".to_owned() })
 }
 
 /// The rows of a call on [`files`].
-pub(super) async fn list(call: Call, connection: &mut SqliteConnection) -> Result<Vec<FileRow>, StoreError> {
-    call.rows(connection).await?.iter().map(file_row).collect()
+pub(super) async fn list(call: Call, connection: &mut Connection) -> Result<Vec<FileRow>, StoreError> {
+    call.each(connection, file_row).await
 }
 
 /// Files that are not settled.
-pub(super) async fn unfinished(readers: &Pool<Sqlite>) -> Result<Vec<FileRow>, StoreError> {
-    UNFINISHED.call().rows(readers).await?.iter().map(file_row).collect()
+pub(super) async fn unfinished(store: &SqlStore) -> Result<Vec<FileRow>, StoreError> {
+    UNFINISHED.call().each(&mut store.reader().await?, file_row).await
+}
+
+/// The newest file of that name, with or without `.pgp`, or of that id.
+pub(super) async fn named(store: &SqlStore, name: &str) -> Result<Option<FileRow>, StoreError> {
+    let call = FILES_NAMED.call().bind(name).bind(format!("{name}.pgp"));
+    let row = call.row(&mut store.reader().await?).await?;
+    row.as_ref().map(file_row).transpose()
 }
 
 /// Files of a night.
-pub(super) async fn of_night(readers: &Pool<Sqlite>, night: &NightKey) -> Result<Vec<FileRow>, StoreError> {
-    FILES_OF_NIGHT.call().bind(night.to_string()).rows(readers).await?.iter().map(file_row).collect()
+pub(super) async fn of_night(store: &SqlStore, night: &NightKey) -> Result<Vec<FileRow>, StoreError> {
+    FILES_OF_NIGHT.call().bind(night.to_string()).each(&mut store.reader().await?, file_row).await
 }
 
 /// The newest files.
-pub(super) async fn newest(readers: &Pool<Sqlite>, limit: u32) -> Result<Vec<FileRow>, StoreError> {
-    NEWEST_FILES.call().bind(limit).rows(readers).await?.iter().map(file_row).collect()
+pub(super) async fn newest(store: &SqlStore, limit: u32) -> Result<Vec<FileRow>, StoreError> {
+    NEWEST_FILES.call().bind(limit).each(&mut store.reader().await?, file_row).await
 }
 
 /// Takes a file over into a new epoch.
-pub(super) async fn adopt(store: &SqliteStore, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
+pub(super) async fn adopt(store: &SqlStore, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
     let mut transaction = store.begin().await?;
     runs::still_ours(&mut transaction, epoch, || format!("file {}", file.file_id)).await?;
     let call = ADOPT.call().bind(file.file_id.to_string()).bind(file.state.as_str()).bind(file.epoch).bind(epoch);
-    if call.run(&mut *transaction).await? != 1 {
+    if call.run(&mut transaction).await? != 1 {
         return Err(StoreError::Superseded { what: format!("file {}", file.file_id), epoch });
     }
     let adopted = known(&mut transaction, file.file_id).await?;
-    super::commit(transaction).await?;
+    transaction.commit().await?;
     Ok(adopted)
 }
 
@@ -172,23 +179,24 @@ struct Transition<'a> {
 
 /// One transition of a file.
 pub(super) async fn advance(
-    store: &SqliteStore,
+    store: &SqlStore,
     file: &FileRow,
     event: FileEvent,
     epoch: i64,
     change: FileChange,
 ) -> Result<FileRow, StoreError> {
-    let step = Transition { file, event, epoch, to: file.after(event)?, now: store.clock.now() };
+    let to = file.after(event)?;
     let mut transaction = store.begin().await?;
+    let step = Transition { file, event, epoch, to, now: store.time(&mut transaction).await? };
     step.write(&mut transaction, change).await?;
     let moved = known(&mut transaction, file.file_id).await?;
     step.tell(&mut transaction, &moved).await?;
-    super::commit(transaction).await?;
+    transaction.commit().await?;
     Ok(moved)
 }
 
 impl Transition<'_> {
-    async fn write(&self, connection: &mut SqliteConnection, change: FileChange) -> Result<(), StoreError> {
+    async fn write(&self, connection: &mut Connection, change: FileChange) -> Result<(), StoreError> {
         use FileEvent as E;
         let number = self.file.delivery_number;
         match (self.event, change) {
@@ -227,12 +235,12 @@ impl Transition<'_> {
         }
     }
 
-    async fn publish(&self, connection: &mut SqliteConnection, at: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn publish(&self, connection: &mut Connection, at: DateTime<Utc>) -> Result<(), StoreError> {
         self.move_file(connection, None, Some(at), self.file.delivery_number).await?;
         self.move_delivery(connection, self.to.as_str(), None, Some(at)).await
     }
 
-    async fn seal(&self, connection: &mut SqliteConnection, change: FileChange) -> Result<(), StoreError> {
+    async fn seal(&self, connection: &mut Connection, change: FileChange) -> Result<(), StoreError> {
         let FileChange::Seal {
             file_name,
             sha256,
@@ -249,7 +257,7 @@ impl Transition<'_> {
         let call = self.guard(SEAL_FILE.call()).bind(self.to.as_str()).bind(file_name).bind(sha256);
         let call = call.bind(size_bytes.cast_signed()).bind(records.cast_signed()).bind(cards.cast_signed());
         let call = call.bind(pin_only.cast_signed()).bind(by_production_event).bind(key_fingerprints);
-        self.hit(call.run(&mut *connection).await?)?;
+        self.hit(call.run(connection).await?)?;
         let live = items::counts(connection, self.file.file_id).await?.records;
         if live != records {
             return Err(StoreError::Corrupt {
@@ -261,9 +269,9 @@ impl Transition<'_> {
     }
 
     /// Back to CLAIMED; the attempts already made keep their numbers.
-    async fn unseal(&self, connection: &mut SqliteConnection, why: &str) -> Result<(), StoreError> {
+    async fn unseal(&self, connection: &mut Connection, why: &str) -> Result<(), StoreError> {
         let call = self.guard(UNSEAL_FILE.call()).bind(self.to.as_str()).bind(why);
-        if call.run(&mut *connection).await? != 1 {
+        if call.run(connection).await? != 1 {
             return Err(match self.guard(RENAME_ATTEMPTED.call()).row(connection).await? {
                 // The row is ours, so it is the rename that forbids it.
                 Some(_) => StoreError::Illegal {
@@ -281,7 +289,7 @@ impl Transition<'_> {
 
     async fn move_file(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         trouble: Option<&str>,
         published_at: Option<DateTime<Utc>>,
         delivery_number: u32,
@@ -293,7 +301,7 @@ impl Transition<'_> {
 
     async fn move_delivery(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         state: &str,
         rename_attempt: Option<u32>,
         published_at: Option<DateTime<Utc>>,
@@ -318,7 +326,7 @@ impl Transition<'_> {
         StoreError::Stale { file_id: self.file.file_id, event: self.event, epoch: self.epoch }
     }
 
-    async fn tell(&self, connection: &mut SqliteConnection, moved: &FileRow) -> Result<(), StoreError> {
+    async fn tell(&self, connection: &mut Connection, moved: &FileRow) -> Result<(), StoreError> {
         let mut data = about(moved);
         data["from"] = json!(self.file.state);
         data["to"] = json!(self.to);

@@ -1,5 +1,6 @@
 //! The SQL texts of the claim.
 
+use super::many::Kind::{Integer, Text};
 use super::many::ManyRows;
 use super::statement::statement;
 
@@ -23,19 +24,25 @@ pub(super) const WRITE_ITEMS: ManyRows = ManyRows {
     insert: "INSERT INTO file_item (file_id, epoch, institution, sort_key, record_uid, card_id, plastic_id, event,
         reproduction, card_version, product_code, customer_id, customer_version, account_id, account_version, pin_action, pin_version,
         prints_pin, settles_to)",
-    columns: 19,
+    kinds: &[
+        Text, Integer, Text, Text, Text, Integer, Integer, Text, Integer, Integer, Text, Integer, Integer, Integer,
+        Integer, Text, Integer, Integer, Text,
+    ],
     then: "",
 };
 statement!(
-    pub(super) CLOSE_REQUESTS = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = closed.value ->> 1
-    FROM json_each($1) AS closed
-    WHERE production_request.record_uid = closed.value ->> 0 AND production_request.state = 'OPEN'
-      AND production_request.institution = $2"
+    pub(super) CLOSE_REQUESTS = sqlite("UPDATE production_request SET state = 'CLOSED', live = 0, reason = $3
+    WHERE record_uid IN (SELECT value FROM json_each($1)) AND state = 'OPEN' AND institution = $2"),
+    postgres("UPDATE production_request SET state = 'CLOSED', live = 0, reason = $3
+    WHERE record_uid = ANY($1) AND state = 'OPEN' AND institution = $2")
 );
 statement!(
-    pub(super) TELL_CLOSED = "INSERT INTO event (at, kind, institution, data)
-    SELECT $3, 'request.closed', $2, json_object('recordUid', value ->> 0, 'reason', value ->> 1, 'runId', $4)
-    FROM json_each($1)"
+    pub(super) TELL_CLOSED = sqlite("INSERT INTO event (at, kind, institution, data)
+    SELECT $4, 'request.closed', $2, json_object('recordUid', value, 'reason', $3, 'runId', $5)
+    FROM json_each($1)"),
+    postgres("INSERT INTO event (at, kind, institution, data)
+    SELECT $4, 'request.closed', $2, json_build_object('recordUid', uid, 'reason', $3, 'runId', $5)::text
+    FROM UNNEST($1) AS closed (uid)")
 );
 // Items behind place `$3` of file `$1`: the boundary is looked up once.
 statement!(

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::json;
-use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::columns::Columns;
-use super::statement::Statement;
-use super::{events, guarded, intake_statements as sql, text_of};
+use super::connection::{Connection, Transaction};
+use super::statement::{Row, Statement};
+use super::{corrupt, events, guarded, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
@@ -19,16 +19,16 @@ use crate::selection::{ReasonCode, Request};
 use crate::store::{IdKind, IntakeWork, NewCard, StoreError, StoredAnswer, StoredCard};
 
 /// One transaction of intake; rolled back when dropped.
-pub(super) struct SqliteIntake {
-    transaction: Transaction<'static, Sqlite>,
+pub(super) struct SqlIntake {
+    transaction: Transaction,
 }
 
-impl SqliteIntake {
-    pub(super) fn new(transaction: Transaction<'static, Sqlite>) -> Self {
+impl SqlIntake {
+    pub(super) fn new(transaction: Transaction) -> Self {
         Self { transaction }
     }
 
-    fn connection(&mut self) -> &mut SqliteConnection {
+    fn connection(&mut self) -> &mut Connection {
         &mut self.transaction
     }
 
@@ -72,7 +72,7 @@ struct Versioned<'a> {
 }
 
 #[async_trait]
-impl IntakeWork for SqliteIntake {
+impl IntakeWork for SqlIntake {
     async fn answer(&mut self, of: &InstitutionId, order_id: &str) -> Result<Option<StoredAnswer>, StoreError> {
         let row = sql::ANSWER.call().bind(of.as_str()).bind(order_id).row(self.connection()).await?;
         let read = |row| {
@@ -183,8 +183,7 @@ impl IntakeWork for SqliteIntake {
     }
 
     async fn plastics(&mut self, of: &InstitutionId, card: CardId) -> Result<Vec<Plastic>, StoreError> {
-        let rows = sql::PLASTICS.call().bind(of.as_str()).bind(card.get()).rows(self.connection()).await?;
-        rows.iter().map(plastic).collect()
+        sql::PLASTICS.call().bind(of.as_str()).bind(card.get()).each(self.connection(), plastic).await
     }
 
     async fn plastic(&mut self, of: &InstitutionId, id: PlasticId) -> Result<Option<Plastic>, StoreError> {
@@ -227,15 +226,16 @@ impl IntakeWork for SqliteIntake {
     }
 
     async fn live_requests(&mut self, of: &InstitutionId, card: CardId) -> Result<Vec<(Request, bool)>, StoreError> {
-        let rows = sql::LIVE_REQUESTS.call().bind(of.as_str()).bind(card.get()).rows(self.connection()).await?;
-        let mut live = Vec::new();
-        for row in &rows {
+        let take = |row: &Row| {
             let mut columns = Columns::of("production_request", row);
             let requests = columns.requests()?;
-            let claimed = columns.take::<&str>()? == "CLAIMED";
-            live.extend(requests.into_iter().map(|request| (request, claimed)));
-        }
-        Ok(live)
+            Ok((requests, columns.take::<&str>()? == "CLAIMED"))
+        };
+        let call = sql::LIVE_REQUESTS.call().bind(of.as_str()).bind(card.get());
+        let by_state = call.each(self.connection(), take).await?;
+        let live =
+            by_state.into_iter().flat_map(|(requests, claimed)| requests.into_iter().map(move |it| (it, claimed)));
+        Ok(live.collect())
     }
 
     async fn close_request(
@@ -255,16 +255,12 @@ impl IntakeWork for SqliteIntake {
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        super::commit(self.transaction).await
+        self.transaction.commit().await
     }
 }
 
-fn plastic(row: &sqlx::sqlite::SqliteRow) -> Result<Plastic, StoreError> {
+fn plastic(row: &Row) -> Result<Plastic, StoreError> {
     let mut columns = Columns::of("plastic", row);
     let card_id = columns.card_id()?;
     columns.plastic(card_id)
-}
-
-fn corrupt(what: &str, reason: &str) -> StoreError {
-    StoreError::Corrupt { what: what.to_owned(), reason: reason.to_owned() }
 }

@@ -3,19 +3,20 @@
 //! Invariants: everything a claim does is in one transaction, so a crash leaves all of it or nothing (fault 1); a
 //! number is given to a file and to nothing else (R131); an item names the versions that were decided on (R120).
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SubsecRound, Utc};
-use serde_json::{Value, json};
-use sqlx::SqliteConnection;
-use sqlx::sqlite::SqliteRow;
+use serde_json::json;
 
 use super::claim_statements as sql;
 use super::columns::Columns;
-use super::many::ROWS_PER_INSERT;
-use super::statement::Call;
-use super::{SqliteStore, array_of, dossiers, events, files, items, runs};
+use super::connection::Connection;
+use super::statement::{Call, Row};
+use super::value::Value;
+use super::{SqlStore, dossiers, events, files, items, runs};
 use crate::card::{CardId, FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
-use crate::selection::{Dossier, PinAction};
+use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::FileState;
 use crate::store::{
     AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
@@ -27,13 +28,24 @@ const CARDS_PER_PAGE: u32 = 1_000;
 
 /// Claims what is due for one agreement.
 pub(super) async fn claim(
-    store: &SqliteStore,
+    store: &SqlStore,
     order: &ClaimOrder,
     decide: &mut dyn Decide,
 ) -> Result<Claimed, StoreError> {
-    let mut transaction = store.begin().await?;
-    let data_as_of = store.clock.now().trunc_subsecs(0);
-    let mut claim = Claim { order, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0 };
+    loop {
+        match try_to_claim(store, order, decide).await {
+            // Somebody wrote what this claim read: it starts over, for a claim decides on one state of the database.
+            Err(error) if is_serialisation_failure(&error) => decide.restart(),
+            done => return done,
+        }
+    }
+}
+
+async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
+    let mut transaction = store.begin_snapshot().await?;
+    let data_as_of = store.time(&mut transaction).await?.trunc_subsecs(0);
+    let closed = BTreeMap::new();
+    let mut claim = Claim { order, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0, closed };
     if claim.is_done().await? {
         return Ok(Claimed { data_as_of, files: Vec::new(), stopped: None });
     }
@@ -42,17 +54,24 @@ pub(super) async fn claim(
     match decide.conclude() {
         Conclusion::Commit { even_empty } => {
             let files = claim.finish(even_empty, decide).await?;
-            super::commit(transaction).await?;
+            transaction.commit().await?;
             Ok(Claimed { data_as_of, files, stopped: None })
         }
         Conclusion::Stop { code, detail } => {
-            transaction.rollback().await.map_err(|error| super::ROLLBACK.failed(error))?;
+            transaction.roll_back().await?;
             let night =
                 AgreementNight { reason: Some((code, detail.clone())), ..night_row(order, NightState::Stopped) };
             runs::stop(store, &night, order.epoch).await?;
             Ok(Claimed { data_as_of, files: Vec::new(), stopped: Some((code, detail)) })
         }
     }
+}
+
+/// SQLSTATE 40001, a serialisation failure, and 40P01, a deadlock, which PostgreSQL ends by choosing one of two.
+fn is_serialisation_failure(error: &StoreError) -> bool {
+    let StoreError::Statement { source, .. } = error else { return false };
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "40001" || code == "40P01")
 }
 
 fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
@@ -70,10 +89,12 @@ fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
 struct Claim<'a> {
     order: &'a ClaimOrder,
     data_as_of: DateTime<Utc>,
-    connection: &'a mut SqliteConnection,
+    connection: &'a mut Connection,
     /// The files it fills, by sequence number; items go to the first and are shared out at the end.
     files: Vec<FileId>,
     items: u64,
+    /// Requests it closed, by reason: told at the end, so that numbers of events are held for a moment only.
+    closed: BTreeMap<ReasonCode, Vec<String>>,
 }
 
 impl Claim<'_> {
@@ -93,7 +114,7 @@ impl Claim<'_> {
         for file in files::list(call, self.connection).await? {
             items::release_all(self.connection, file.file_id, "claimed again").await?;
             let call = sql::CLAIM_AGAIN.call().bind(file.file_id.to_string()).bind(file.epoch);
-            if self.stamp(call).run(&mut *self.connection).await? != 1 {
+            if self.stamp(call).run(self.connection).await? != 1 {
                 let what = format!("file {}", file.file_id);
                 return Err(StoreError::Superseded { what, epoch: self.order.epoch });
             }
@@ -114,19 +135,21 @@ impl Claim<'_> {
     async fn freeze(&mut self, decide: &mut dyn Decide) -> Result<(), StoreError> {
         let mut after: Option<CardId> = None;
         loop {
-            let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE)?;
-            let (mut frozen, mut closed) = (Vec::new(), Vec::new());
-            let take = |row: &SqliteRow| {
+            let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE);
+            let (mut frozen, mut closed) = (Vec::new(), BTreeMap::<ReasonCode, Vec<String>>::new());
+            let take = |row: &Row| {
                 let dossier = dossiers::dossier(&self.order.due.institution, row)?;
                 for decision in decide.decide(&dossier) {
                     match decision {
                         Decision::Produce(item) => frozen.push(FrozenItem::of(&dossier, item)?),
-                        Decision::Close(record_uid, code) => closed.push(json!([record_uid, code])),
+                        Decision::Close(record_uid, code) => {
+                            closed.entry(code).or_default().push(record_uid.to_string());
+                        }
                     }
                 }
                 Ok(dossier.card_id)
             };
-            let cards = call.each(&mut *self.connection, take).await?;
+            let cards = call.each(self.connection, take).await?;
             self.write_items(frozen, decide).await?;
             self.close(closed).await?;
             // A short page may still be followed by another only if cards appear meanwhile, and none can.
@@ -141,31 +164,32 @@ impl Claim<'_> {
         if self.files.is_empty() && !frozen.is_empty() {
             self.make_file(&decide.new_file()).await?;
         }
-        for rows in frozen.chunks(ROWS_PER_INSERT) {
-            let file_id = self.files[0].to_string();
-            let call = rows.iter().fold(sql::WRITE_ITEMS.call(rows.len()), |call, item| {
-                let call = call.bind(file_id.as_str()).bind(self.order.epoch).bind(self.order.due.institution.as_str());
-                item.bind(call)
-            });
-            expect_count(call.run(&mut *self.connection).await?, rows.len() as u64, "items of the claim")?;
-            self.items += rows.len() as u64;
+        let Some(file_id) = self.files.first().map(ToString::to_string) else { return Ok(()) };
+        let count = frozen.len() as u64;
+        let (epoch, institution) = (self.order.epoch, self.order.due.institution.as_str());
+        let rows = frozen.into_iter().map(|item| item.columns(&file_id, epoch, institution)).collect();
+        expect_count(sql::WRITE_ITEMS.write(rows, self.connection).await?, count, "items of the claim")?;
+        self.items += count;
+        Ok(())
+    }
+
+    async fn close(&mut self, closed: BTreeMap<ReasonCode, Vec<String>>) -> Result<(), StoreError> {
+        for (code, uids) in closed {
+            let call = sql::CLOSE_REQUESTS.call().bind(Value::Texts(uids.clone()));
+            let call = call.bind(self.order.due.institution.as_str()).bind(code.as_str());
+            expect_count(call.run(self.connection).await?, uids.len() as u64, "requests the claim closes")?;
+            self.closed.entry(code).or_default().extend(uids);
         }
         Ok(())
     }
 
-    async fn close(&mut self, closed: Vec<Value>) -> Result<(), StoreError> {
-        if closed.is_empty() {
-            return Ok(());
+    async fn tell_closed(&mut self) -> Result<(), StoreError> {
+        events::turn(self.connection).await?;
+        for (code, uids) in std::mem::take(&mut self.closed) {
+            let call = sql::TELL_CLOSED.call().bind(Value::Texts(uids)).bind(self.order.due.institution.as_str());
+            let call = call.bind(code.as_str()).bind(self.data_as_of.timestamp_micros());
+            call.bind(self.order.run_id.to_string()).run(self.connection).await?;
         }
-        let count = closed.len() as u64;
-        let text = array_of(closed);
-        let call = sql::CLOSE_REQUESTS.call().bind(text.as_str()).bind(self.order.due.institution.as_str());
-        expect_count(call.run(&mut *self.connection).await?, count, "requests the claim closes")?;
-        let call = sql::TELL_CLOSED.call().bind(text).bind(self.order.due.institution.as_str());
-        call.bind(self.data_as_of.timestamp_micros())
-            .bind(self.order.run_id.to_string())
-            .run(&mut *self.connection)
-            .await?;
         Ok(())
     }
 
@@ -173,7 +197,7 @@ impl Claim<'_> {
     async fn make_file(&mut self, new: &NewFile) -> Result<(), StoreError> {
         let (institution, manufacturer) = (&self.order.due.institution, &self.order.manufacturer);
         let call = sql::LAST_FILE.call().bind(institution.as_str()).bind(manufacturer.as_str());
-        let (number, previous) = match call.row(&mut *self.connection).await? {
+        let (number, previous) = match call.row(self.connection).await? {
             Some(row) => {
                 let mut columns = Columns::of("file", &row);
                 (columns.take::<i64>()? + 1, Some(columns.take::<String>()?))
@@ -184,7 +208,7 @@ impl Claim<'_> {
         let call = self.stamp(call).bind(manufacturer.as_str()).bind(number).bind(previous);
         let call =
             call.bind(FileType::Normal.as_str()).bind(FileState::Claimed.as_str()).bind(new.fill_seed.as_slice());
-        call.run(&mut *self.connection).await?;
+        call.run(self.connection).await?;
         self.files.push(new.file_id);
         Ok(())
     }
@@ -199,6 +223,7 @@ impl Claim<'_> {
         let state = if self.files.is_empty() { NightState::Done } else { NightState::Claimed };
         runs::put_night(self.connection, &night_row(self.order, state)).await?;
         self.close_earlier_nights().await?;
+        self.tell_closed().await?;
         let mut files = Vec::with_capacity(self.files.len());
         for file_id in &self.files {
             let file = files::known(self.connection, *file_id).await?;
@@ -224,7 +249,7 @@ impl Claim<'_> {
             let to = self.files.get(usize::try_from(place).unwrap_or(usize::MAX));
             let to = to.map(ToString::to_string).unwrap_or_default();
             let call = sql::SHARE_OUT.call().bind(self.files[0].to_string()).bind(to);
-            let moved = call.bind((place * most).cast_signed()).run(&mut *self.connection).await?;
+            let moved = call.bind((place * most).cast_signed()).run(self.connection).await?;
             expect_count(moved, most.min(self.items - place * most), "items of a further file")?;
         }
         Ok(())
@@ -233,7 +258,7 @@ impl Claim<'_> {
     async fn mark_requests(&mut self) -> Result<(), StoreError> {
         let mut marked = 0;
         for file_id in &self.files {
-            marked += sql::MARK_REQUESTS.call().bind(file_id.to_string()).run(&mut *self.connection).await?;
+            marked += sql::MARK_REQUESTS.call().bind(file_id.to_string()).run(self.connection).await?;
         }
         expect_count(marked, self.items, "OPEN requests of the claim's items")
     }
@@ -242,7 +267,7 @@ impl Claim<'_> {
     async fn close_earlier_nights(&mut self) -> Result<(), StoreError> {
         let call = sql::CLOSE_EARLIER_NIGHTS.call().bind(self.order.due.institution.as_str());
         let call = call.bind(self.order.manufacturer.as_str()).bind(self.order.night.to_string());
-        call.run(&mut *self.connection).await?;
+        call.run(self.connection).await?;
         Ok(())
     }
 }
@@ -282,14 +307,30 @@ impl FrozenItem {
         })
     }
 
-    /// Binds the columns of [`sql::WRITE_ITEMS`] behind file, epoch and institution.
-    fn bind(&self, call: Call) -> Call {
-        let call = call.bind(self.item.sort_key.as_str()).bind(self.item.record_uid.to_string());
-        let call = call.bind(self.card_id).bind(self.plastic_id).bind(self.event.as_str()).bind(self.reproduction);
-        let call = call.bind(self.card_version).bind(self.product_code.as_str());
-        let call = call.bind(self.customer.0).bind(self.customer.1);
-        let call = call.bind(self.account.0).bind(self.account.1).bind(self.item.pin.as_str()).bind(self.pin_version);
-        call.bind(self.item.prints_pin).bind(self.item.settles_to.map(PlasticStatus::as_str))
+    /// The columns of [`sql::WRITE_ITEMS`].
+    fn columns(self, file_id: &str, epoch: i64, institution: &str) -> Vec<Value> {
+        let Self { item, card_id, plastic_id, event, reproduction, card_version, product_code, .. } = self;
+        vec![
+            file_id.into(),
+            epoch.into(),
+            institution.into(),
+            item.sort_key.into(),
+            item.record_uid.to_string().into(),
+            card_id.into(),
+            plastic_id.into(),
+            event.as_str().into(),
+            reproduction.into(),
+            card_version.into(),
+            product_code.into(),
+            self.customer.0.into(),
+            self.customer.1.into(),
+            self.account.0.into(),
+            self.account.1.into(),
+            item.pin.as_str().into(),
+            self.pin_version.into(),
+            item.prints_pin.into(),
+            item.settles_to.map(PlasticStatus::as_str).into(),
+        ]
     }
 }
 

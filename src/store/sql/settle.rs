@@ -4,13 +4,15 @@
 //! nothing is committed; the outcome stands in the `file.settled` event, so that a settlement whose COMMIT was
 //! answered by silence is read again instead of done again (fault 8).
 
-use serde_json::{Value, json};
-use sqlx::SqliteConnection;
+use serde_json::json;
 
 use super::claim::expect_count;
 use super::columns::Columns;
+use super::connection::Connection;
 use super::settle_statements as sql;
-use super::{SqliteStore, array_of, events, files};
+use super::statement::Row;
+use super::value::Value;
+use super::{SqlStore, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
 use crate::settlement::FileEvent;
 use crate::store::{FileRow, SettleMismatch, SettleOutcome, StoreError};
@@ -20,14 +22,14 @@ const FINAL: [CardStatus; 5] =
     [CardStatus::ClosedDueToFraud, CardStatus::Lost, CardStatus::Stolen, CardStatus::Closed, CardStatus::Invalid];
 
 /// Settles a file.
-pub(super) async fn settle(store: &SqliteStore, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError> {
+pub(super) async fn settle(store: &SqlStore, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError> {
     file.after(FileEvent::Settle)?;
-    let now = store.clock.now();
     let mut transaction = store.begin().await?;
+    let now = store.time(&mut transaction).await?;
     let id = file.file_id.to_string();
     let call = sql::SETTLE_FILE.call().bind(id.as_str()).bind(epoch).bind(now.timestamp_micros());
-    if call.run(&mut *transaction).await? != 1 {
-        let before = sql::SETTLED_BEFORE.call().bind(id).bind(epoch).row(&mut *transaction).await?;
+    if call.run(&mut transaction).await? != 1 {
+        let before = sql::SETTLED_BEFORE.call().bind(id).bind(epoch).row(&mut transaction).await?;
         let stale = || StoreError::Stale { file_id: file.file_id, event: FileEvent::Settle, epoch };
         let before = before.ok_or_else(stale)?;
         return outcome_of(&Columns::of("event", &before).json()?).ok_or_else(stale);
@@ -38,53 +40,52 @@ pub(super) async fn settle(store: &SqliteStore, file: &FileRow, epoch: i64) -> R
     let mut data = files::about(file);
     put_outcome(&mut data, &outcome);
     events::write(&mut transaction, now, "file.settled", Some(&file.institution), &data).await?;
-    super::commit(transaction).await?;
+    transaction.commit().await?;
     Ok(outcome)
 }
 
 struct Settlement<'a> {
     id: String,
     now_us: i64,
-    connection: &'a mut SqliteConnection,
+    connection: &'a mut Connection,
 }
 
 impl Settlement<'_> {
     async fn settle(&mut self) -> Result<SettleOutcome, StoreError> {
         let mismatches = self.mismatches().await?;
+        events::turn(self.connection).await?;
         // Told first: the events hold the statuses that the updates change.
         self.tell(sql::TELL_MOVED).await?;
         self.tell(sql::TELL_PREDECESSORS).await?;
         self.tell(sql::TELL_SUPERSEDED).await?;
-        let closed = sql::CLOSE_PREDECESSORS.call().bind(self.id.as_str()).run(&mut *self.connection).await?;
+        let closed = sql::CLOSE_PREDECESSORS.call().bind(self.id.as_str()).run(self.connection).await?;
         let call = sql::MOVE_PLASTICS.call().bind(self.id.as_str()).bind(self.business_date().await?);
-        let moved = call.run(&mut *self.connection).await?;
-        let superseded = sql::CLOSE_SUPERSEDED.call().bind(self.id.as_str()).run(&mut *self.connection).await?;
+        let moved = call.run(self.connection).await?;
+        let superseded = sql::CLOSE_SUPERSEDED.call().bind(self.id.as_str()).run(self.connection).await?;
         self.send_requests(moved, &mismatches).await?;
         let closed_after_sealing = self.closed_after_sealing().await?;
         Ok(SettleOutcome { moved, closed, superseded, mismatches, closed_after_sealing })
     }
 
     async fn tell(&mut self, statement: super::statement::Statement) -> Result<u64, StoreError> {
-        statement.call().bind(self.id.as_str()).bind(self.now_us).run(&mut *self.connection).await
+        statement.call().bind(self.id.as_str()).bind(self.now_us).run(self.connection).await
     }
 
     async fn mismatches(&mut self) -> Result<Vec<SettleMismatch>, StoreError> {
-        let rows = sql::MISMATCHES.call().bind(self.id.as_str()).rows(&mut *self.connection).await?;
-        rows.iter()
-            .map(|row| {
-                let mut columns = Columns::of("plastic", row);
-                Ok(SettleMismatch {
-                    record_uid: columns.parse()?,
-                    plastic_id: columns.plastic_id()?,
-                    found: columns.parse()?,
-                })
+        let take = |row: &Row| {
+            let mut columns = Columns::of("plastic", row);
+            Ok(SettleMismatch {
+                record_uid: columns.parse()?,
+                plastic_id: columns.plastic_id()?,
+                found: columns.parse()?,
             })
-            .collect()
+        };
+        sql::MISMATCHES.call().bind(self.id.as_str()).each(self.connection, take).await
     }
 
     /// R70: the date of the run that claimed the file.
     async fn business_date(&mut self) -> Result<String, StoreError> {
-        let row = sql::BUSINESS_DATE.call().bind(self.id.as_str()).row(&mut *self.connection).await?;
+        let row = sql::BUSINESS_DATE.call().bind(self.id.as_str()).row(self.connection).await?;
         let row =
             row.ok_or_else(|| StoreError::Corrupt { what: "run".into(), reason: "a file's run is gone".into() })?;
         Columns::of("run", &row).take()
@@ -92,28 +93,28 @@ impl Settlement<'_> {
 
     /// Requests SENT, the mismatched ones with their reason; what moved and what did not must be all there is.
     async fn send_requests(&mut self, moved: u64, mismatches: &[SettleMismatch]) -> Result<(), StoreError> {
-        let row = sql::COUNT_ITEMS.call().bind(self.id.as_str()).row(&mut *self.connection).await?;
+        let row = sql::COUNT_ITEMS.call().bind(self.id.as_str()).row(self.connection).await?;
         let (mut items, mut moving) = (0, 0);
         if let Some(row) = row {
             let mut columns = Columns::of("file_item", &row);
             (items, moving) = (columns.number()?, columns.number()?);
         }
         expect_count(moved + mismatches.len() as u64, moving, &format!("plastics of file {}", self.id))?;
-        let sent = sql::REQUESTS_SENT.call().bind(self.id.as_str()).run(&mut *self.connection).await?;
+        let sent = sql::REQUESTS_SENT.call().bind(self.id.as_str()).run(self.connection).await?;
         expect_count(sent, items, &format!("CLAIMED requests of file {}", self.id))?;
         if mismatches.is_empty() {
             return Ok(());
         }
-        let uids = array_of(mismatches.iter().map(|mismatch| json!(mismatch.record_uid)).collect());
+        let uids = Value::Texts(mismatches.iter().map(|mismatch| mismatch.record_uid.to_string()).collect());
         let call = sql::REQUESTS_MISMATCHED.call().bind(self.id.as_str()).bind(uids);
-        let marked = call.run(&mut *self.connection).await?;
+        let marked = call.run(self.connection).await?;
         expect_count(marked, mismatches.len() as u64, &format!("mismatched requests of file {}", self.id))
     }
 
     async fn closed_after_sealing(&mut self) -> Result<u64, StoreError> {
-        let words = array_of(FINAL.iter().map(|status| json!(status)).collect());
+        let words = Value::Texts(FINAL.iter().map(ToString::to_string).collect());
         let call = sql::CLOSED_AFTER_SEALING.call().bind(self.id.as_str()).bind(words);
-        let row = call.row(&mut *self.connection).await?;
+        let row = call.row(self.connection).await?;
         row.map_or(Ok(0), |row| Columns::of("card", &row).number())
     }
 
@@ -121,12 +122,12 @@ impl Settlement<'_> {
     async fn finish_night(&mut self, file: &FileRow) -> Result<(), StoreError> {
         let call = sql::NIGHT_DONE.call().bind(self.id.as_str()).bind(file.night.to_string());
         let call = call.bind(file.institution.as_str()).bind(file.manufacturer.as_str());
-        call.run(&mut *self.connection).await?;
+        call.run(self.connection).await?;
         Ok(())
     }
 }
 
-fn put_outcome(data: &mut Value, outcome: &SettleOutcome) {
+fn put_outcome(data: &mut serde_json::Value, outcome: &SettleOutcome) {
     data["moved"] = json!(outcome.moved);
     data["closed"] = json!(outcome.closed);
     data["superseded"] = json!(outcome.superseded);
@@ -135,7 +136,7 @@ fn put_outcome(data: &mut Value, outcome: &SettleOutcome) {
     data["mismatches"] = mismatches.map(|found| json!([found.record_uid, found.plastic_id, found.found])).collect();
 }
 
-fn outcome_of(data: &Value) -> Option<SettleOutcome> {
+fn outcome_of(data: &serde_json::Value) -> Option<SettleOutcome> {
     let mismatches: Vec<(RecordUid, PlasticId, PlasticStatus)> =
         serde_json::from_value(data["mismatches"].clone()).ok()?;
     let mismatch = |(record_uid, plastic_id, found)| SettleMismatch { record_uid, plastic_id, found };

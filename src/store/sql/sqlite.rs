@@ -12,7 +12,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Pool, Row, Sqlite};
 
-use super::statement::statement;
+use super::statement::{failed, statement};
 use crate::ambient::Random;
 use crate::store::StoreError;
 
@@ -105,7 +105,7 @@ async fn prepare(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Result<
     let refuse = |error: sqlx::Error| unavailable(path, &error.to_string());
     let mut connection = writer.acquire().await.map_err(refuse)?;
     // Only a new database is written to: who only looks must not wait for a claim that is writing.
-    if count(&mut connection, TABLES.sql).await.map_err(refuse)? == 0 {
+    if count(&mut connection, TABLES.sqlite).await.map_err(refuse)? == 0 {
         drop(connection);
         make_tables(path, writer, random).await?;
         connection = writer.acquire().await.map_err(refuse)?;
@@ -118,21 +118,22 @@ async fn make_tables(path: &Path, writer: &Pool<Sqlite>, random: &Random) -> Res
     let refuse = |error: sqlx::Error| unavailable(path, &error.to_string());
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(refuse)?;
     // Asked again: another process may have had its turn.
-    if count(&mut transaction, TABLES.sql).await.map_err(refuse)? == 0 {
+    if count(&mut transaction, TABLES.sqlite).await.map_err(refuse)? == 0 {
         let made = sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await;
         made.map_err(|source| StoreError::Statement { statement: "schemas/sql/sqlite.sql", source })?;
-        NEW_META.call().bind(SCHEMA_VERSION).bind(random.uuid().to_string()).run(&mut *transaction).await?;
+        let made = sqlx::query(NEW_META.sqlite).bind(SCHEMA_VERSION).bind(random.uuid().to_string());
+        made.execute(&mut *transaction).await.map_err(|error| failed(NEW_META.name, error))?;
     }
     transaction.commit().await.map_err(refuse)
 }
 
 async fn check_schema(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let ours = count(connection, HAS_META.sql).await.map_err(|error| HAS_META.failed(error))?;
+    let ours = count(connection, HAS_META.sqlite).await.map_err(|error| failed(HAS_META.name, error))?;
     let refuse = |found| StoreError::Schema { database: name(path), found, needed: SCHEMA_VERSION };
     if ours == 0 {
         return Err(refuse("of another program".to_owned()));
     }
-    let found = count(connection, SCHEMA_FOUND.sql).await.map_err(|error| SCHEMA_FOUND.failed(error))?;
+    let found = count(connection, SCHEMA_FOUND.sqlite).await.map_err(|error| failed(SCHEMA_FOUND.name, error))?;
     if found != SCHEMA_VERSION {
         return Err(refuse(found.to_string()));
     }

@@ -1,0 +1,57 @@
+//! Event rows: written in the transaction of what they tell, read by number.
+
+use chrono::{DateTime, Utc};
+
+use super::SqlStore;
+use super::columns::Columns;
+use super::connection::{Connection, Database};
+use super::statement::{Row, statement};
+use crate::card::InstitutionId;
+use crate::store::{EventRow, StoreError};
+
+statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data) VALUES ($1, $2, $3, $4)");
+statement!(
+    EVENTS_AFTER = "SELECT number, at, kind, institution, data FROM event WHERE number > $1 ORDER BY number LIMIT $2"
+);
+
+// The key is ours alone in the database: the letters "embo" and a number.
+statement!(TURN = sqlite("SELECT 1"), postgres("SELECT pg_advisory_xact_lock(1701667439, 2)"));
+
+/// Waits for the turn to write events, until the transaction ends. PostgreSQL gives numbers out before it is known in
+/// which order transactions commit; without turns a reader that goes on after number N would pass over one below N that
+/// commits late. So whoever tells something tells it at the end of its transaction. SQLite has one writer anyway.
+pub(super) async fn turn(connection: &mut Connection) -> Result<(), StoreError> {
+    if connection.database() == Database::Postgres {
+        TURN.call().row(connection).await?;
+    }
+    Ok(())
+}
+
+/// Writes one event.
+pub(super) async fn write(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    kind: &str,
+    institution: Option<&InstitutionId>,
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
+    turn(connection).await?;
+    let call = WRITE_EVENT.call().bind(at.timestamp_micros()).bind(kind).bind(institution.map(InstitutionId::as_str));
+    call.bind(data.to_string()).run(connection).await?;
+    Ok(())
+}
+
+/// Events with a number over `number`.
+pub(super) async fn after(store: &SqlStore, number: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+    let take = |row: &Row| {
+        let mut columns = Columns::of("event", row);
+        Ok(EventRow {
+            number: columns.take()?,
+            at: columns.instant()?,
+            kind: columns.take()?,
+            institution: columns.parse_optional()?,
+            data: columns.take()?,
+        })
+    };
+    EVENTS_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, take).await
+}
