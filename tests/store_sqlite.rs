@@ -172,9 +172,9 @@ async fn a_database_of_another_program_or_version_is_refused() {
     open(&folder, true).await.unwrap().close().await;
     let url = format!("sqlite:{}", folder.path().join("night.db").display());
     let mut newer = SqliteConnection::connect(&url).await.unwrap();
-    sqlx::query("UPDATE meta SET schema_version = 2").execute(&mut newer).await.unwrap();
+    sqlx::query("UPDATE meta SET schema_version = 3").execute(&mut newer).await.unwrap();
     let refusal = open(&folder, false).await.unwrap_err();
-    assert!(refusal.to_string().contains("has schema version 2, this program needs 1"), "{refusal}");
+    assert!(refusal.to_string().contains("has schema version 3, this program needs 2"), "{refusal}");
 }
 
 #[tokio::test]

@@ -55,12 +55,12 @@ fn a_spool_that_was_only_half_made() {
 #[test]
 fn a_database_of_another_version_or_program() {
     let trial = Trial::with_orders();
-    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 2");
-    let says = ["emboss.db has schema version 2, this program needs 1", "correct database.url"];
+    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 3");
+    let says = ["emboss.db has schema version 3, this program needs 2", "correct database.url"];
     for command in ["run", "plan", "status"] {
         refused(&trial, &[command], 3, &says);
     }
-    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 1");
+    execute(&trial.path("emboss.db"), "UPDATE meta SET schema_version = 2");
     trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
     let other = Trial::new();
     for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm"] {

@@ -129,7 +129,7 @@ statement!(
         FROM file AS f CROSS JOIN file_item AS i CROSS JOIN production_request AS r INDEXED BY request_live
         WHERE f.file_id = $1 AND ", superseded!(), ")"),
     postgres("UPDATE production_request SET state = 'CLOSED', live = 0, reason = 'SUPERSEDED'
-    WHERE number IN (SELECT r.number
+    WHERE record_uid IN (SELECT r.record_uid
         FROM file AS f CROSS JOIN file_item AS i CROSS JOIN production_request AS r
         WHERE f.file_id = $1 AND ", superseded!(), ")")
 );

@@ -17,7 +17,7 @@ use crate::ambient::Random;
 use crate::store::StoreError;
 
 /// The schema this program reads and writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("../../../schemas/sql/sqlite.sql");
 
 /// Readers at once beside the one writer.
