@@ -20,5 +20,7 @@ fn smoke() {
     cluster.crash();
     cluster.start();
     assert_eq!(database.psql("SELECT count(*) FROM meta"), "0");
-    if std::env::var("HANG").is_ok() { std::thread::sleep(std::time::Duration::from_secs(60)); }
+    if std::env::var("HANG").is_ok() {
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
 }

@@ -77,8 +77,11 @@ impl Settings {
         }
     }
 
-    pub(crate) fn set_database(&mut self, url: &str) {
-        self.0["database"]["url"] = Value::from(url);
+    /// A database on a server.
+    pub(crate) fn set_database(&mut self, url: &str, password_file: &str) {
+        let keys = [("url", url), ("password_file", password_file)];
+        let section = keys.map(|(key, text)| (key.to_owned(), Value::from(text)));
+        self.0.insert("database".to_owned(), Value::Table(section.into_iter().collect()));
     }
 
     /// The one destination becomes a server that `key` opens.

@@ -16,6 +16,8 @@ use crate::{Outcome, another};
 
 /// What was measured while it was filled; also says that it is whole.
 const IMPORT: &str = "import.json";
+/// A server's database, where it is kept, beside the installation.
+const DUMP: &str = "dump";
 
 /// A filled installation. It is not run in.
 #[derive(Debug)]
@@ -36,7 +38,10 @@ impl<'a> Filled<'a> {
         let folder = grounds.folder.join(format!("{}_{database}", options.database.name()));
         if !folder.join(IMPORT).exists() {
             fill(options, grounds, cards, &folder, &database)?;
+        } else if let Some(server) = &grounds.cluster {
+            server.restore(&database, &folder.with_extension(DUMP))?;
         }
+        grounds.cluster.iter().for_each(|server| server.tidy(&database));
         let import = serde_json::from_str(&fs::read_to_string(folder.join(IMPORT))?)?;
         Ok(Self { grounds, options, folder, database, import })
     }
@@ -50,7 +55,7 @@ impl<'a> Filled<'a> {
         settings.set_format(&self.options.format, self.options.version);
         settings.write(&folder)?;
         if let Some(cluster) = &self.grounds.cluster {
-            cluster.create(name, Some(&self.database))?;
+            cluster.create(name, Some(&self.database));
         }
         self.grounds.settle_in(&folder, name)?;
         empty(&Settings::read(&folder)?.delivered(&folder)?)?;
@@ -67,13 +72,12 @@ fn fill(options: &Options, grounds: &Grounds, cards: u64, folder: &Path, databas
     settings.set_institutions(options.institutions)?;
     settings.write(folder)?;
     if let Some(cluster) = &grounds.cluster {
-        cluster.create(database, None)?;
+        cluster.create(database, None);
     }
     grounds.settle_in(folder, database)?;
     let import = another(&options.of_step(Step::Fill, cards, folder))?;
-    if let Some(cluster) = &grounds.cluster {
-        // What the server does by itself in the hours between an import and a night.
-        cluster.sql(database, "VACUUM (ANALYZE)")?;
+    if let (Some(server), Some(_)) = (&grounds.cluster, &options.keep) {
+        server.dump(database, &folder.with_extension(DUMP))?;
     }
     Ok(fs::write(folder.join(IMPORT), import.to_string())?)
 }

@@ -1,7 +1,7 @@
 //! What a night needs around it: a database server, a house's server, and a place for files.
 
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,9 +9,8 @@ use emboss::delivery::settings::SftpSettings;
 use tempfile::TempDir;
 
 use crate::Outcome;
-use crate::cluster::Cluster;
+use crate::cluster::Server;
 use crate::configured::Settings;
-use crate::memory;
 use crate::options::{Database, Destination, Options};
 use crate::slow_line::SlowLine;
 use crate::support::sshd::Sshd;
@@ -20,7 +19,7 @@ use crate::support::sshd::Sshd;
 #[derive(Debug)]
 pub(crate) struct Grounds {
     // In this order: the servers end before their files go.
-    pub(crate) cluster: Option<Cluster>,
+    pub(crate) cluster: Option<Server>,
     pub(crate) house: Option<House>,
     /// Where installations stand.
     pub(crate) folder: PathBuf,
@@ -45,10 +44,8 @@ impl Grounds {
         };
         fs::create_dir_all(&folder)?;
         let folder = fs::canonicalize(folder)?;
-        // A server that is not root walks through it.
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755))?;
         let cluster = match options.database {
-            Database::Postgres => Some(Cluster::start(&folder.join("postgres"))?),
+            Database::Postgres => Some(Server::start()?),
             Database::Sqlite => None,
         };
         let house = match options.destination {
@@ -60,14 +57,14 @@ impl Grounds {
 
     /// The database server's processor time so far, in seconds.
     pub(crate) fn database_processor_s(&self) -> Option<f64> {
-        self.cluster.as_ref().and_then(|cluster| memory::family_processor_s(cluster.process_id()))
+        self.cluster.as_ref().and_then(Server::processor_s)
     }
 
     /// Makes an installation deliver to these servers and work in this database of theirs.
     pub(crate) fn settle_in(&self, installation: &Path, database: &str) -> Outcome<()> {
         let mut settings = Settings::read(installation)?;
         if let Some(cluster) = &self.cluster {
-            settings.set_database(&cluster.url(database));
+            settings.set_database(&cluster.url(database), &cluster.password_file());
         }
         if let Some(house) = &self.house {
             let key = installation.join("keys/sftp");

@@ -85,7 +85,7 @@ fn figures(options: &Options) -> Outcome<Value> {
     if !options.json && nights.len() > 1 {
         print!("{}", table::comparison(&nights));
     }
-    let server = grounds.cluster.as_ref().map(cluster::Cluster::told).transpose()?;
+    let server = grounds.cluster.as_ref().map(cluster::Server::told);
     Ok(json!({ "bench": "night", "databaseServer": server, "nights": nights }))
 }
 

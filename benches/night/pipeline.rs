@@ -14,6 +14,7 @@ use crate::installation::Bench;
 use crate::options::Options;
 use crate::stages::Begun;
 use crate::support::gpg::Gpg;
+use crate::support::postgres::PASSWORD;
 use crate::table::rounded;
 use crate::{Outcome, filled, memory};
 
@@ -34,7 +35,7 @@ pub(crate) fn measure(options: &Options, grounds: &Grounds, cards: u64, installa
     let issuers: BTreeSet<String> =
         (0..options.institutions).map(|n| institution_of(n, options.institutions)).collect();
     let mut script = Command::new("sh");
-    script.arg(SCRIPT).env("PATH", cluster.path_with_programs()?).env("GNUPGHOME", gpg.home());
+    script.arg(SCRIPT).env("PGPASSWORD", PASSWORD).env("GNUPGHOME", gpg.home());
     script.env("DATABASE_URL", cluster.url(&name_of(installation)));
     script.env("INSTITUTIONS", issuers.into_iter().collect::<Vec<_>>().join(" "));
     script.env("CUT_OFF_US", schedule::cut_off(bench.date).timestamp_micros().to_string());

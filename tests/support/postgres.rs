@@ -81,15 +81,8 @@ impl Cluster {
         let folder = tempfile::Builder::new().prefix("emboss-postgres-").tempdir().expect("a temporary folder").keep();
         user.give(&folder);
         let watcher = watch(&folder);
-        let cluster = Self {
-            folder,
-            programs,
-            user,
-            port: 0,
-            server: Mutex::new(None),
-            watcher,
-            databases: AtomicU32::new(0),
-        };
+        let cluster =
+            Self { folder, programs, user, port: 0, server: Mutex::new(None), watcher, databases: AtomicU32::new(0) };
         cluster.make(settings);
         cluster.first_start()
     }
@@ -371,7 +364,8 @@ fn write_secret(path: &Path, text: &str) {
 fn programs() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let versions = installed.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let servers = versions.filter(|version| *version >= 15).filter(|version| folder_of(*version).join("initdb").is_file());
+    let servers =
+        versions.filter(|version| *version >= 15).filter(|version| folder_of(*version).join("initdb").is_file());
     let newest = servers.max();
     folder_of(newest.unwrap_or_else(|| {
         panic!("PostgreSQL 15 or newer is not installed; on Debian: apt-get install postgresql postgresql-client")
@@ -388,7 +382,9 @@ impl User {
         if !rustix::process::geteuid().is_root() {
             return Self(None);
         }
-        let known = ["postgres", "nobody"].into_iter().find_map(|name| Some((name.to_owned(), id("-u", name)?, id("-g", name)?)));
+        let known = ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| Some((name.to_owned(), id("-u", name)?, id("-g", name)?)));
         Self(Some(known.expect("a user postgres or nobody")))
     }
 
