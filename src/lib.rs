@@ -16,6 +16,7 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod document;
+pub mod fault;
 pub mod intake;
 pub mod night;
 pub mod order;

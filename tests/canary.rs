@@ -44,9 +44,9 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path();
-        player::copy_keys(&path.join("keys"));
+        support::fixtures::copy_keys(&path.join("keys"));
         for name in ["out", "told", "tmp"] {
-            player::make_folder(&path.join(name));
+            support::fixtures::make_folder(&path.join(name));
         }
         let config = fs::read_to_string(scenario::fixtures().join("pan-from-encrypted-data/emboss.toml"));
         let config = config
@@ -254,7 +254,7 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
 fn r138_a_killed_run_leaves_no_secret_behind() {
     let mut bench = Bench::new();
     bench.emboss(&["import", "orders.jsonl"], 1);
-    player::make_folder(&bench.path("snapshots"));
+    support::fixtures::make_folder(&bench.path("snapshots"));
     let mut killed = 0;
     for delay_ms in [10, 20, 40, 80, 160] {
         let mut run = Command::new(env!("CARGO_BIN_EXE_emboss"))
@@ -268,7 +268,7 @@ fn r138_a_killed_run_leaves_no_secret_behind() {
         run.kill().expect("killed");
         killed += u32::from(!run.wait().expect("it ends").success());
         let to = bench.path("snapshots").join(delay_ms.to_string());
-        player::make_folder(&to);
+        support::fixtures::make_folder(&to);
         for (number, file) in left_behind(&bench).iter().enumerate() {
             let name = file.file_name().expect("a name").to_string_lossy();
             fs::copy(file, to.join(format!("{number}-{name}"))).expect("a copy");

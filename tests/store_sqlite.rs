@@ -84,6 +84,7 @@ contract! {
     files {
         epochs_grow_and_runs_are_kept,
         a_marker_is_written_once,
+        a_probe_is_kept_until_the_next_one,
         an_event_can_be_noted_on_its_own,
         a_file_goes_its_way_and_tells_every_step,
         a_transition_out_of_the_table_is_illegal,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A module imports only modules of a lower rank.
 const RANKS: &[&[&str]] = &[
-    &["card", "ambient"],
+    &["card", "ambient", "fault"],
     &["order", "settlement", "agreement"],
     &["selection", "document"],
     &["plan", "report"],
@@ -37,7 +37,8 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 
 /// What reads time, randomness or the environment, and the only places that may.
 const AMBIENT: &[&str] = &["Utc::now", "Local::now", "SystemTime::now", "std::env", "SysRng", "rand::rng"];
-const AMBIENT_ROOMS: &[&str] = &["ambient", "cli", "main"];
+/// `fault` reads the order of a test, and only where it is built for tests.
+const AMBIENT_ROOMS: &[&str] = &["ambient", "cli", "fault", "main"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -405,13 +406,19 @@ fn proofs_by_rule(code: &str) -> BTreeMap<String, Vec<String>> {
     proofs
 }
 
+/// Rules and faults.
+fn all_rows() -> Vec<rules::Row> {
+    let pages = ["docs/RULES.md", "docs/FAULTS.md"];
+    pages.iter().flat_map(|page| rules::table(&root().join(page))).collect()
+}
+
 #[test]
-fn the_table_of_rules_names_only_what_there_is() {
+fn the_tables_of_rules_and_faults_name_only_what_there_is() {
     let code = all_code();
     let functions: Vec<&str> = rules::functions(&code).collect();
     let by_rule = proofs_by_rule(&code);
     let mut wrong = Vec::new();
-    for row in rules::table(&root().join("docs/RULES.md")) {
+    for row in all_rows() {
         for proof in &row.proofs {
             let stands = match proof.strip_prefix('`') {
                 Some(name) => functions.contains(&name.trim_end_matches('`')),
@@ -423,31 +430,74 @@ fn the_table_of_rules_names_only_what_there_is() {
             }
         }
     }
-    assert!(wrong.is_empty(), "docs/RULES.md names what does not exist, or not for this rule:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "docs/RULES.md or docs/FAULTS.md names what does not exist, or not for this rule:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn whatever_names_a_rule_stands_in_its_row() {
-    let rows = rules::table(&root().join("docs/RULES.md"));
+    let rows = all_rows();
     let mut absent = Vec::new();
     for (rule, proofs) in proofs_by_rule(&all_code()) {
         let row = rows.iter().find(|row| row.rule == rule);
         let missing = proofs.into_iter().filter(|proof| !row.is_some_and(|row| row.proofs.contains(proof)));
         absent.extend(missing.map(|proof| format!("{rule}: {proof}")));
     }
-    assert!(absent.is_empty(), "add to docs/RULES.md:\n{}", absent.join("\n"));
+    assert!(absent.is_empty(), "add to docs/RULES.md or docs/FAULTS.md:\n{}", absent.join("\n"));
 }
 
 #[test]
 fn every_rule_stands_once_and_has_a_proof_or_a_stage() {
-    let rows = rules::table(&root().join("docs/RULES.md"));
+    let rows = all_rows();
     let bare: Vec<&String> = rows.iter().filter(|row| row.proofs.is_empty()).map(|row| &row.rule).collect();
-    assert!(bare.is_empty(), "docs/RULES.md says of these neither what proves them nor when they come: {bare:?}");
+    assert!(bare.is_empty(), "the tables say of these neither what proves them nor when they come: {bare:?}");
     let mut known: Vec<&str> = rows.iter().map(|row| &*row.rule).collect();
     known.sort_unstable();
-    assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "a rule stands twice in docs/RULES.md: {known:?}");
+    assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "a rule stands twice: {known:?}");
     let code = all_code();
     let mut unknown: Vec<&str> = rules::mentioned(&code).filter(|rule| known.binary_search(rule).is_err()).collect();
     unknown.dedup();
     assert!(unknown.is_empty(), "the code names rules that docs/RULES.md does not have: {unknown:?}");
+}
+
+#[test]
+fn every_fault_has_a_row_with_a_test() {
+    let rows = rules::table(&root().join("docs/FAULTS.md"));
+    let faults: Vec<&str> = rows.iter().map(|row| &*row.rule).collect();
+    let expected: Vec<String> = (1..=32).map(|number| format!("F{number}")).collect();
+    assert_eq!(faults, expected, "docs/FAULTS.md has every fault once, in order");
+    let tested = |row: &&rules::Row| row.proofs.iter().any(|proof| proof.starts_with('`'));
+    let bare: Vec<&String> = rows.iter().filter(|row| !tested(row)).map(|row| &row.rule).collect();
+    assert!(bare.is_empty(), "docs/FAULTS.md names no test for {bare:?}");
+}
+
+/// Whoever ships this must not ship a program that an environment variable can kill.
+#[test]
+fn what_is_shipped_has_no_fault_points() {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest: toml::Table = text.parse().unwrap();
+    let features = manifest["features"].as_table().unwrap();
+    assert_eq!(features.keys().collect::<Vec<_>>(), ["fault-points"], "and none that is on by default");
+    assert_eq!(features["fault-points"].as_array().unwrap().len(), 0);
+    let turned_on: Vec<&str> = text.lines().filter(|line| line.contains("features = [\"fault-points\"]")).collect();
+    assert_eq!(turned_on, ["emboss = { path = \".\", features = [\"fault-points\"] }"]);
+    assert!(manifest["dev-dependencies"].as_table().unwrap().contains_key("emboss"), "for the tests alone");
+    for place in ["Makefile", ".ci", "deploy", "README.md", ".cargo"] {
+        for (name, text) in texts_of(&root().join(place)) {
+            let asks =
+                ["--features", "--all-features", "-F ", "fault-points"].iter().find(|word| text.contains(**word));
+            assert!(asks.is_none(), "{name} builds with {asks:?}");
+        }
+    }
+}
+
+/// A file, or every file of a folder, with its text; nothing where there is nothing.
+fn texts_of(path: &Path) -> Vec<(String, String)> {
+    match fs::read_dir(path) {
+        Ok(entries) => entries.flat_map(|entry| texts_of(&entry.unwrap().path())).collect(),
+        Err(_) => fs::read_to_string(path).map(|text| (path.display().to_string(), text)).into_iter().collect(),
+    }
 }

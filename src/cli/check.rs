@@ -1,11 +1,18 @@
 //! `emboss check`: configuration, database, keys and destinations, every finding at once.
 //!
-//! Destinations are only connected to, authenticated at and stat-ed: houses pick files up, so nothing is written.
+//! Destinations are only connected to, authenticated at and stat-ed: houses pick files up, so nothing is written. Only
+//! `--probe` writes, and only files of agreed names.
+
+mod destinations;
+mod line;
+mod probe;
+mod stored;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use clap::Args;
+use serde_json::{Value, json};
 
 use super::Failure;
 use super::errors::chain;
@@ -15,55 +22,35 @@ use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::config::{Config, ConfigError, Finding, adapters};
-use crate::delivery;
 
-/// One thing a person should know.
-#[derive(PartialEq, Eq)]
-struct Line {
-    level: &'static str,
-    subject: String,
-    text: String,
-    action: String,
+use line::Line;
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Also tries this destination out: uploads small test files, renames and removes them, and keeps what it learned.
+    #[arg(long, value_name = "DESTINATION")]
+    probe: Option<String>,
+    /// What the names of the test files begin with, as agreed with the house; without it emboss-probe- and an id.
+    #[arg(long, value_name = "PREFIX", requires = "probe")]
+    names: Option<String>,
+    /// Allows a probe of a destination of real cards.
+    #[arg(long, requires = "probe")]
+    yes_live: bool,
 }
 
-impl Line {
-    fn error(subject: impl Into<String>, text: impl Into<String>, action: impl Into<String>) -> Self {
-        Self { level: "error", subject: subject.into(), text: text.into(), action: action.into() }
-    }
-
-    fn warning(subject: impl Into<String>, text: impl Into<String>, action: impl Into<String>) -> Self {
-        Self { level: "warning", subject: subject.into(), text: text.into(), action: action.into() }
-    }
-
-    fn good(subject: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { level: "ok", subject: subject.into(), text: text.into(), action: String::new() }
-    }
-}
-
-impl From<Finding> for Line {
-    fn from(finding: Finding) -> Self {
-        Self::error(finding.subject, finding.text, finding.action)
-    }
-}
-
-impl std::fmt::Display for Line {
-    /// A text that is no whole sentence goes on from its subject, as findings of the configuration do.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { level, subject, text, action } = self;
-        if action.is_empty() {
-            write!(f, "{level:7} {subject}: {text}")
-        } else if text.ends_with('.') {
-            write!(f, "{level:7} {subject}: {text} {action}")
-        } else {
-            write!(f, "{level:7} {subject} {text}: {action}")
-        }
-    }
-}
-
-pub(super) async fn check(home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn check(arguments: &CheckArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let now = SystemClock.now();
+    let mut object = json!({});
     let lines = match Config::load(&home.config_path(), home.surroundings.credentials_directory.as_deref()) {
-        Ok(config) => check_opened(&Arc::new(config), now).await,
+        Ok(config) => {
+            let config = Arc::new(config);
+            let trial = probe::Trial::of(arguments, &config)?;
+            let mut lines = Vec::new();
+            if let Some(probe) = check_opened(&config, trial, now, &mut lines).await {
+                object["probe"] = probe;
+            }
+            lines
+        }
         Err(ConfigError::Invalid { findings, .. }) => findings.into_iter().map(Line::from).collect(),
         Err(error) => return Err(Failure::configuration(chain(&error))),
     };
@@ -72,29 +59,44 @@ pub(super) async fn check(home: &Home<'_>, output: &Output) -> Result<u8, Failur
         output.say(line.to_string());
     }
     output.say(if exit_code == 0 { "Nothing stands in the way of a night." } else { "A night would not go well." });
-    let findings = lines
-        .iter()
-        .filter(|line| line.level != "ok")
-        .map(|line| json!({ "level": line.level, "subject": line.subject, "text": line.text, "action": line.action }));
-    output.object(&json!({ "findings": findings.collect::<Vec<_>>(), "exitCode": exit_code }));
+    let findings = lines.iter().filter(|line| line.level != "ok").map(Line::to_json);
+    object["findings"] = findings.collect::<Vec<_>>().into();
+    object["exitCode"] = exit_code.into();
+    output.object(&object);
     Ok(exit_code)
 }
 
-async fn check_opened(config: &Arc<Config>, now: DateTime<Utc>) -> Vec<Line> {
-    let mut lines = vec![Line::good("configuration", "is valid.")];
-    lines.push(match adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await {
+/// Everything behind a valid configuration; the probe that was asked for, as an object.
+async fn check_opened(
+    config: &Arc<Config>,
+    trial: Option<probe::Trial>,
+    now: DateTime<Utc>,
+    lines: &mut Vec<Line>,
+) -> Option<Value> {
+    lines.push(Line::good("configuration", "is valid."));
+    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await;
+    lines.push(match &store {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
-        Err(error) => Line::error("database", chain(&error), ""),
+        Err(error) => Line::error("database", chain(error), ""),
     });
-    check_keys(config, now, &mut lines);
+    let store = store.ok();
+    check_keys(config, now, lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
     for agreement in &config.agreements {
-        check_sealer(config, agreement, now, &mut lines);
+        check_sealer(config, agreement, now, lines);
     }
-    check_destinations(config, &mut lines).await;
-    lines
+    // First the probe: what it finds out is what destinations are judged by.
+    let probe = match trial {
+        Some(trial) => Some(trial.run(config, store.as_deref(), lines).await),
+        None => None,
+    };
+    destinations::check(config, store.as_deref(), now, lines).await;
+    if let Some(store) = store {
+        store.close().await;
+    }
+    probe
 }
 
 fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
@@ -165,29 +167,5 @@ fn check_sealer(config: &Config, agreement: &Agreement, now: DateTime<Utc>, line
 fn add_once(lines: &mut Vec<Line>, line: Line) {
     if !lines.contains(&line) {
         lines.push(line);
-    }
-}
-
-async fn check_destinations(config: &Arc<Config>, lines: &mut Vec<Line>) {
-    for settings in config.destinations.clone() {
-        let subject = format!("destination {}", settings.name());
-        let config = Arc::clone(config);
-        let checked = tokio::task::spawn_blocking(move || {
-            let secrets = adapters::destination_secrets(&config, &settings)?;
-            let mut remote = delivery::connect(&settings, &secrets)?;
-            delivery::check(&mut *remote)
-        })
-        .await;
-        lines.push(match checked {
-            Ok(Ok(checked)) if checked.can_stat => Line::good(subject, format!("answers: {}.", checked.identity)),
-            Ok(Ok(checked)) => Line::good(subject, format!("answers and lets us only write: {}.", checked.identity)),
-            Ok(Err(error)) => {
-                // Its errors begin with the destination, which is the subject here.
-                let text = chain(&error);
-                let rest = text.strip_prefix(&*subject).map(|rest| rest.trim_start_matches([':', ' ']).to_owned());
-                Line::error(subject, rest.unwrap_or(text), "")
-            }
-            Err(_) => Line::error(subject, "the check ended without an answer.", ""),
-        });
     }
 }

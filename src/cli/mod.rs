@@ -72,7 +72,7 @@ enum Command {
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
-    Check,
+    Check(check::CheckArguments),
 }
 
 /// Which part of a night.
@@ -138,6 +138,6 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Schedule => schedule::schedule(&home, output).await,
         Command::Status(status) => status::status(status, &home, output).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
-        Command::Check => check::check(&home, output).await,
+        Command::Check(check) => check::check(check, &home, output).await,
     }
 }

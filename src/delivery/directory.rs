@@ -137,6 +137,16 @@ impl Remote for DirectoryRemote {
         fs::remove_file(self.at(place)).map_err(|error| self.error(Step::Unlink, place, &error))
     }
 
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError> {
+        let found = fs::symlink_metadata(self.at(Place::Temporary(temporary_name)));
+        Ok(found.ok().map(|found| found.permissions().mode() & 0o777))
+    }
+
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError> {
+        let told = rustix::fs::statvfs(&self.temporary_directory);
+        Ok(told.ok().map(|told| told.f_bavail.saturating_mul(told.f_frsize)))
+    }
+
     fn cut(&mut self) {
         self.created = None;
     }

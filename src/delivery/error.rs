@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::spool::SpoolError;
 
 /// What was being done at the destination.
@@ -31,6 +33,25 @@ pub enum Step {
     Unlink,
 }
 
+impl Step {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Negotiate => "negotiate",
+            Self::Authenticate => "authenticate",
+            Self::OpenSftp => "open-sftp",
+            Self::Stat => "stat",
+            Self::Create => "create",
+            Self::Write => "write",
+            Self::Close => "close",
+            Self::SetMode => "set-mode",
+            Self::Rename => "rename",
+            Self::Unlink => "unlink",
+        }
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -50,7 +71,8 @@ impl fmt::Display for Step {
 }
 
 /// What a destination answered instead of doing it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// No such file or folder.
     NoSuchFile,
@@ -62,13 +84,16 @@ pub enum Refusal {
     NoSpace,
     /// It cannot do that at all.
     Unsupported,
-    /// Anything else; SFTP version 3 calls most things `failure`, a full disk too.
+    /// No more than that it did not; SFTP version 3 calls most things `failure`, a full disk too.
     Failure,
+    /// A status we do not know, by its number: a person has to ask the house.
+    Other(i32),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Other(status) => return write!(f, "status {status}"),
             Self::NoSuchFile => "no such file or folder",
             Self::PermissionDenied => "permission denied",
             Self::AlreadyExists => "the name is taken",
@@ -88,6 +113,20 @@ pub enum RetryClass {
     PermanentTonight,
     /// Nothing more to this destination in this run: another try could lock us out, or talk to a stranger.
     StopDestination,
+    /// Not again by itself: the answer says nothing we know, so a person asks the house what it means.
+    AskOperator,
+}
+
+impl RetryClass {
+    /// The word for events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "RETRY",
+            Self::PermanentTonight => "PERMANENT_TONIGHT",
+            Self::StopDestination => "STOP_DESTINATION",
+            Self::AskOperator => "ASK_OPERATOR",
+        }
+    }
 }
 
 /// Why a delivery failed.
@@ -185,11 +224,13 @@ pub enum DeliveryError {
     },
     /// The bytes read for sending are not those of the ledger; the temporary file was removed.
     #[error(
-        "the sealed bytes changed while they were sent to {destination}: the ledger says {expected}, sent was {sent}"
+        "destination {destination}: the sealed bytes changed while they were written to {subject}: the ledger says {expected}, sent was {sent}; look at the spool's disk"
     )]
     Changed {
         /// Its name.
         destination: String,
+        /// The path.
+        subject: String,
         /// SHA-256 of the ledger.
         expected: String,
         /// SHA-256 of what was sent.
@@ -213,11 +254,26 @@ fn hint(step: Step, refusal: Refusal) -> &'static str {
         (Step::Write, Refusal::Failure | Refusal::NoSpace) => "; most likely its disk or our quota is full",
         (Step::Create | Step::Rename | Step::Stat, Refusal::NoSuchFile) => "; does the folder exist?",
         (_, Refusal::PermissionDenied) => "; ask the house for the permission",
+        (Step::OpenSftp, Refusal::Unsupported) => "; ask the house to let our user use SFTP",
+        (_, Refusal::Other(_)) => "; ask the house what its server means by that",
         _ => "",
     }
 }
 
 impl DeliveryError {
+    /// The phase it failed in, as a word for events.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Settings { .. } | Self::PrivateKey { .. } => "settings",
+            Self::HostKey { .. } => Step::Negotiate.as_str(),
+            Self::Authentication { .. } => Step::Authenticate.as_str(),
+            Self::Lost { step, .. } | Self::Refused { step, .. } => step.as_str(),
+            Self::Deadline { .. } => Step::Write.as_str(),
+            Self::Size { .. } => Step::Close.as_str(),
+            Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => "spool",
+        }
+    }
+
     /// Whether to try again; by phase and answer, never by the text.
     pub fn retry_class(&self) -> RetryClass {
         match self {
@@ -233,6 +289,7 @@ impl DeliveryError {
 
 fn refused_class(step: Step, refusal: Refusal) -> RetryClass {
     match (step, refusal) {
+        (_, Refusal::Other(_)) => RetryClass::AskOperator,
         // A full disk or quota shows only here, as a plain failure (fault 14).
         (Step::Write, _) => RetryClass::PermanentTonight,
         (_, Refusal::NoSuchFile | Refusal::PermissionDenied | Refusal::NoSpace | Refusal::Unsupported) => {
@@ -253,3 +310,6 @@ fn refused_class(step: Step, refusal: Refusal) -> RetryClass {
         ) => RetryClass::Retry,
     }
 }
+
+#[cfg(test)]
+mod tests;

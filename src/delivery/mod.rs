@@ -10,6 +10,7 @@
 mod directory;
 mod error;
 mod host_key;
+pub mod probe;
 mod publish;
 mod remote;
 pub mod settings;

@@ -85,6 +85,18 @@ pub trait Remote: Send + fmt::Debug {
     /// Removes a temporary file.
     fn unlink(&mut self, temporary_name: &str) -> Result<(), DeliveryError>;
 
+    /// The mode of a temporary file, where the destination shows it; for the probe.
+    ///
+    /// # Errors
+    /// No answer.
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError>;
+
+    /// Bytes that are free where the created file stands, where the destination tells; for the probe.
+    ///
+    /// # Errors
+    /// No answer.
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError>;
+
     /// Ends the connection at once, without closing the created file: a CLOSE could make the receiver take half a
     /// file for a whole one (fault 17).
     fn cut(&mut self);

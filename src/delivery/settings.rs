@@ -134,6 +134,50 @@ impl DestinationSettings {
     }
 }
 
+impl DestinationSettings {
+    /// A person's word that "no such file" at a repeated rename proves publication.
+    pub fn rename_proves_publication(&self) -> bool {
+        match self {
+            Self::Sftp(sftp) => sftp.rename_proves_publication,
+            Self::Directory(directory) => directory.rename_proves_publication,
+        }
+    }
+
+    /// `file_mode`, as written.
+    pub fn file_mode(&self) -> &str {
+        match self {
+            Self::Sftp(sftp) => &sftp.file_mode,
+            Self::Directory(directory) => &directory.file_mode,
+        }
+    }
+
+    /// The same destination with its two folders as a probe looks at them.
+    pub fn seen(&self, view: View) -> Self {
+        let mut settings = self.clone();
+        let (directory, temporary) = match &mut settings {
+            Self::Sftp(sftp) => (&mut sftp.directory, &mut sftp.temporary_directory),
+            Self::Directory(folder) => (&mut folder.directory, &mut folder.temporary_directory),
+        };
+        match view {
+            View::Configured => {}
+            View::TemporaryFolder => *directory = temporary.take().unwrap_or_else(|| directory.clone()),
+            View::FinalFolder => *temporary = None,
+        }
+        settings
+    }
+}
+
+/// Which of a destination's folders a connection works in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Temporary names in the one, final names in the other, as configured.
+    Configured,
+    /// Both in the folder of temporary names, where no house looks.
+    TemporaryFolder,
+    /// Both in the folder of final names.
+    FinalFolder,
+}
+
 fn environment<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Environment, D::Error> {
     match String::deserialize(from)?.as_str() {
         "live" => Ok(Environment::Live),

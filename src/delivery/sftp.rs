@@ -15,6 +15,7 @@ use ssh2::{ErrorCode, FileStat, OpenFlags, OpenType, RenameFlags, Sftp};
 
 use super::settings::SftpSettings;
 use super::{DeliveryError, DestinationSecrets, Identity, Place, Refusal, Remote, Seen, Step, octal};
+use crate::fault::{self, Point};
 use connection::Connection;
 
 /// LIBSSH2_ERROR_SFTP_PROTOCOL: the server answered with a status.
@@ -150,6 +151,7 @@ impl SftpRemote {
             let (part, rest) = bytes.split_at(self.stride.min(bytes.len()));
             let started = Instant::now();
             self.write_part(created, part)?;
+            fault::reach(Point::Uploading);
             // libssh2 must send a whole part within one timeout, so parts grow only while they take little of it.
             if started.elapsed() < self.inactivity / 16 {
                 self.stride = (self.stride * 2).min(LAST_STRIDE);
@@ -242,8 +244,32 @@ impl Remote for SftpRemote {
         self.sftp.unlink(path).map_err(|error| self.error(Step::Unlink, place, &error))
     }
 
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError> {
+        let place = Place::Temporary(temporary_name);
+        match self.sftp.lstat(&self.at(place)) {
+            Ok(found) => Ok(found.perm.map(|mode| mode & 0o777)),
+            Err(error) => unless_lost(self.error(Step::Stat, place, &error)),
+        }
+    }
+
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError> {
+        let Some(created) = &mut self.created else { return Ok(None) };
+        match created.file.statvfs() {
+            Ok(told) => Ok(Some(told.f_bavail.saturating_mul(told.f_frsize))),
+            Err(error) => unless_lost(self.error(Step::Stat, Place::TemporaryFolder, &error)),
+        }
+    }
+
     fn cut(&mut self) {
         self.connection.cut();
+    }
+}
+
+/// Nothing known where the answer was no; only no answer is an error.
+fn unless_lost<T>(error: DeliveryError) -> Result<Option<T>, DeliveryError> {
+    match error {
+        DeliveryError::Refused { .. } => Ok(None),
+        lost => Err(lost),
     }
 }
 
@@ -267,6 +293,7 @@ fn refusal(code: ErrorCode) -> Option<Refusal> {
         ErrorCode::SFTP(14 | 15) => Some(Refusal::NoSpace),
         // 0 is no error, 6 and 7 are made up by clients: the connection is gone.
         ErrorCode::SFTP(0 | 6 | 7) | ErrorCode::Session(_) => None,
-        ErrorCode::SFTP(_) => Some(Refusal::Failure),
+        ErrorCode::SFTP(4) => Some(Refusal::Failure),
+        ErrorCode::SFTP(status) => Some(Refusal::Other(status)),
     }
 }

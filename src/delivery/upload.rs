@@ -131,6 +131,7 @@ fn verify(
     if sent != sealed.sha256() {
         return Err(DeliveryError::Changed {
             destination: remote.name().to_owned(),
+            subject: remote.path(Place::Temporary(temporary_name)),
             expected: sealed.sha256().to_owned(),
             sent: sent.to_owned(),
         });

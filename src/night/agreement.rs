@@ -9,6 +9,7 @@ use super::judge::{ClaimJudge, Judge};
 use super::observe::{Laps, Stage};
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
+use crate::fault::{self, Point};
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Reason, ReasonCode, Tally};
@@ -256,6 +257,7 @@ impl Night {
         }
         self.may_go_on()?;
         let outcome = self.store.settle(file, run.epoch).await?;
+        fault::reach(Point::Settled);
         self.observer.finished(&terms.subject(), Stage::Settle);
         laps.lap(Stage::Settle);
         alert_settlement(run, file, &outcome);

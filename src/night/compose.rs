@@ -18,6 +18,7 @@ use super::{Night, Run};
 use crate::agreement::Terms;
 use crate::card::RecordUid;
 use crate::document::{DocumentWriter, FileName, Header, InstitutionRef, PinKeyRef, Trailer};
+use crate::fault::{self, Point};
 use crate::report::Alert;
 use crate::seal::{SealError, Sealer};
 use crate::selection::{ReasonCode, Tally};
@@ -74,6 +75,7 @@ impl Night {
                 Composed::Whole(sealed, trailer) => {
                     self.observer.finished(&terms.subject(), Stage::Seal);
                     *file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
+                    fault::reach(Point::Sealed);
                     return Ok(sealed);
                 }
                 Composed::Without(fallen) => self.let_go(run, file, fallen, tally).await?,
@@ -107,7 +109,9 @@ impl Night {
         sealed: &SealedFile,
         trailer: &Trailer,
     ) -> Result<FileRow, Trouble> {
+        fault::reach(Point::SpoolRenamed);
         self.spool.note(&journal_line(file, JournalEntry::Sealed { epoch: run.epoch }))?;
+        fault::reach(Point::SealedNoted);
         let change = FileChange::Seal {
             file_name: format!("{}.pgp", header.file_name),
             sha256: sealed.sha256().to_owned(),
@@ -175,6 +179,7 @@ impl Night {
         let (pieces, waiting) = mpsc::channel(WAITING_CHUNKS);
         let sealing = self.start_sealing(run, file, sealer, waiting);
         let fell_out = self.write_records(terms, file, header, &pieces).await;
+        fault::reach(Point::Composing);
         if matches!(fell_out, Ok(Written::Whole(_))) {
             // A closed queue means that sealing failed: its own error is the one to report.
             let _ = pieces.send(Piece::End).await;

@@ -11,6 +11,7 @@ use super::observe::Stage;
 use super::{Night, NightError, Run};
 use crate::agreement::Terms;
 use crate::delivery::{self, DeliveryError, FinalName, Outcome, Place, Remote, RenameOrder, RetryClass};
+use crate::fault::{self, Point};
 use crate::settlement::{FileEvent, FileState};
 use crate::spool::{JournalEntry, SealedFile};
 use crate::store::{FileChange, FileRow};
@@ -130,6 +131,7 @@ impl Night {
         let identity = session.identity().to_string();
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         *file = self.store.advance(file, FileEvent::Send, run.epoch, change).await?;
+        fault::reach(Point::Sending);
         let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
         let session = blocking(move || {
             let mut session = session;
@@ -139,7 +141,9 @@ impl Night {
             Ok::<_, DeliveryError>(session)
         })
         .await??;
+        fault::reach(Point::Uploaded);
         *file = self.store.advance(file, FileEvent::Complete, run.epoch, FileChange::Complete).await?;
+        fault::reach(Point::Ready);
         self.observer.finished(&terms.subject(), Stage::Deliver);
         Ok(session)
     }
@@ -158,8 +162,10 @@ impl Night {
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
         let session = if n == 1 { self.look_first(run, file, session, names.clone()).await? } else { session };
         self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
+        fault::reach(Point::RenameNoted);
         let change = FileChange::Rename { rename_attempt: n };
         *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
+        fault::reach(Point::Renaming);
         let (session, outcome) = blocking(move || {
             let mut session = session;
             let order = RenameOrder {
@@ -174,6 +180,7 @@ impl Night {
             (session, outcome)
         })
         .await?;
+        fault::reach(Point::Renamed);
         self.judge_rename(run, file, session, outcome).await
     }
 
@@ -211,8 +218,10 @@ impl Night {
             Outcome::Published { how } => {
                 tracing::info!(file_id = %file.file_id, "published: {how:?}");
                 self.spool.note(&journal_line(file, JournalEntry::Published))?;
+                fault::reach(Point::PublishedNoted);
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
+                fault::reach(Point::Published);
                 Ok(Renamed::Published)
             }
             Outcome::StaysReady(error) => {

@@ -29,6 +29,7 @@ use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::Environment;
+use crate::fault::{self, Point};
 use crate::report::{Alert, FileReport, Outcome, Report};
 use crate::settlement::RunKind;
 use crate::spool::{JournalEntry, Spool};
@@ -203,6 +204,7 @@ impl Night {
         }
         let text = report.to_json().to_string();
         self.store.end_run(run_id, report.ended_at, report.exit_code(), &text).await?;
+        fault::reach(Point::RunEnded);
         Ok(report)
     }
 

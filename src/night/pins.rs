@@ -6,6 +6,7 @@ use super::error::Trouble;
 use super::observe::Stage;
 use super::{Night, Run};
 use crate::agreement::Terms;
+use crate::fault::{self, Point};
 use crate::report::Alert;
 use crate::selection::{ReasonCode, Tally};
 use crate::store::{FileRow, ItemPin, NewPin, PinToIssue};
@@ -37,7 +38,10 @@ impl Night {
             let mut pins = Vec::with_capacity(due.len());
             for request in &due {
                 match self.issue_pin(terms, request).await {
-                    Ok(pin) => pins.push(pin),
+                    Ok(pin) => {
+                        pins.push(pin);
+                        fault::reach(Point::PinMade);
+                    }
                     Err(CryptoError::Card(why)) => {
                         let code = ReasonCode::PinGenerationFailed;
                         self.store.release(file.file_id, run.epoch, &[(request.record_uid, code)]).await?;
@@ -55,6 +59,7 @@ impl Night {
                 }
             }
             self.store.save_pins(file.file_id, run.epoch, &pins).await?;
+            fault::reach(Point::PinsSaved);
             self.observer.progress(&terms.subject(), Stage::Pins, done, 0);
         }
     }

@@ -5,6 +5,7 @@
 //! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
 
 pub mod intake;
+pub mod probes;
 pub mod rows;
 pub mod settings;
 mod sql;
@@ -17,6 +18,7 @@ use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::{FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
+pub use probes::{ProbeRow, Probes};
 pub use rows::{
     AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
     PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
@@ -278,7 +280,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Probes + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use emboss::card::FileId;
-use emboss::delivery::settings::{DestinationSettings, DirectorySettings};
+use emboss::delivery::probe::{Probed, probe};
+use emboss::delivery::settings::{DestinationSettings, DirectorySettings, View};
 use emboss::delivery::{
     DeliveryError, DestinationSecrets, Identity, Outcome, Place, Remote, RenameOrder, Seen, Step, Uploaded, connect,
     rename, upload,
@@ -17,6 +18,9 @@ use super::sshd::{Options, Sshd};
 
 /// Its final name in every test.
 pub const NAME: &str = "TST_246001_FACTORY_X_2_000001_20260302030000.xml.pgp";
+
+/// What the names of a probe begin with in every test.
+pub const TEST_NAMES: &str = "agreed-test";
 
 /// Longest upload in tests.
 pub const DEADLINE: Duration = Duration::from_secs(60);
@@ -88,6 +92,11 @@ impl House {
         connect(&self.settings, &self.secrets).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// A probe of it; `around` may change a connection.
+    pub fn probe(&self, mut around: impl FnMut(View, Box<dyn Remote>) -> Box<dyn Remote>) -> Probed {
+        probe(&mut |view| Ok(around(view, connect(&self.settings.seen(view), &self.secrets)?)), TEST_NAMES)
+    }
+
     /// The names in it, sorted.
     pub fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.incoming).expect("listed");
@@ -156,16 +165,20 @@ impl Sealed {
     }
 }
 
-/// Which half of a rename is lost.
+/// What of a rename is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loses {
     /// It does not arrive.
     Request,
     /// It is done, the answer does not arrive.
     Answer,
+    /// What stood under the final name: it overwrites.
+    TakenName,
+    /// The refusal: it says yes whatever happened.
+    Refusal,
 }
 
-/// A real destination whose rename gets no answer.
+/// A real destination whose rename is not what it should be.
 #[derive(Debug)]
 pub struct Lossy {
     /// The real one.
@@ -200,8 +213,18 @@ impl Remote for Lossy {
         self.inner.set_mode(temporary_name)
     }
     fn rename(&mut self, temporary_name: &str, final_name: &str) -> Result<(), DeliveryError> {
-        if self.loses == Loses::Answer {
-            self.inner.rename(temporary_name, final_name)?;
+        match self.loses {
+            Loses::Request => {}
+            Loses::Answer => self.inner.rename(temporary_name, final_name)?,
+            Loses::TakenName => {
+                // Seen from inside, as the folder's server would do it.
+                drop(std::fs::remove_file(self.inner.path(Place::Final(final_name))));
+                return self.inner.rename(temporary_name, final_name);
+            }
+            Loses::Refusal => {
+                drop(self.inner.rename(temporary_name, final_name));
+                return Ok(());
+            }
         }
         self.inner.cut();
         Err(DeliveryError::Lost {
@@ -213,6 +236,12 @@ impl Remote for Lossy {
     }
     fn unlink(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {
         self.inner.unlink(temporary_name)
+    }
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError> {
+        self.inner.mode(temporary_name)
+    }
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError> {
+        self.inner.free_bytes()
     }
     fn cut(&mut self) {
         self.inner.cut();

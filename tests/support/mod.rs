@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a broken harness fails the test and says where")]
 #![allow(unreachable_pub, reason = "shared between test files")]
 
+pub mod fixtures;
 pub mod gpg;
 pub mod house;
 pub mod postgres;

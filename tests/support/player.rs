@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +18,7 @@ use emboss::seal::{self, OpeningKey, Verdict};
 use serde_json::{Value, json};
 
 use super::scenario::{Kind, Scenario, Step, fixtures};
+use super::support::fixtures::{copy_keys, make_folder};
 
 /// Format and version set into every agreement; `None` = as configured.
 pub type Variant = Option<(FileFormat, u8)>;
@@ -187,21 +187,6 @@ fn order(step: &Step) -> RunOrder {
         (_, None) => panic!("a night needs its date"),
     };
     RunOrder { institutions: step.institutions.clone(), cards: step.cards.clone(), ..order }
-}
-
-/// git cannot keep modes: the keys get theirs here.
-pub fn copy_keys(to: &Path) {
-    make_folder(to);
-    for entry in fs::read_dir(fixtures().join("keys")).expect("keys") {
-        let entry = entry.expect("an entry");
-        let path = to.join(entry.file_name());
-        fs::copy(entry.path(), &path).expect("a key");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
-    }
-}
-
-pub fn make_folder(path: &Path) {
-    fs::DirBuilder::new().mode(0o700).create(path).expect("a folder");
 }
 
 /// The configuration with format and version of every agreement set.

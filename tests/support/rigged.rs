@@ -209,6 +209,14 @@ impl Remote for RiggedRemote {
         self.inner.unlink(temporary_name)
     }
 
+    fn mode(&mut self, temporary_name: &str) -> Result<Option<u32>, DeliveryError> {
+        self.inner.mode(temporary_name)
+    }
+
+    fn free_bytes(&mut self) -> Result<Option<u64>, DeliveryError> {
+        self.inner.free_bytes()
+    }
+
     fn cut(&mut self) {
         self.inner.cut();
     }

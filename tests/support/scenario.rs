@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use emboss::agreement::FileFormat;
@@ -105,10 +104,7 @@ pub struct ExpectedFile {
     pub record_v2: BTreeMap<String, Fields>,
 }
 
-/// `fixtures/`.
-pub fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
-}
+pub use super::support::fixtures::folder as fixtures;
 
 impl Scenario {
     pub fn read(name: &str) -> Self {

@@ -19,13 +19,15 @@ pub struct Options {
     pub host_keys: Vec<&'static str>,
     /// Arguments of `internal-sftp`: `-R` is read-only, `-P stat,lstat` denies requests.
     pub sftp: &'static str,
+    /// Whether each session tells what it did to files: opened, closed, renamed, removed ([`Sshd::told`]).
+    pub tells: bool,
     /// Longest file the server can write, in KiB; its writes then fail as on a full disk.
     pub file_limit_kib: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { host_keys: vec!["ed25519"], sftp: "", file_limit_kib: None }
+        Self { host_keys: vec!["ed25519"], sftp: "", tells: false, file_limit_kib: None }
     }
 }
 
@@ -83,6 +85,15 @@ impl Sshd {
     /// What it logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// What its sessions did to files, one line for each: `open`, `close`, `forced close`, `rename`, `remove`. Only
+    /// where it [`tells`](Options::tells).
+    pub fn told(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("sftp")).unwrap_or_default();
+        let words = ["open ", "close ", "forced close ", "rename ", "remove "];
+        let is_told = |line: &&str| words.iter().any(|word| line.starts_with(word));
+        log.lines().map(str::trim).filter(is_told).map(str::to_owned).collect()
     }
 
     /// The fingerprint of a host key, as `ssh-keygen -l` prints it.
@@ -181,9 +192,9 @@ fn launch(folder: &Path, port: u16, options: &Options) -> Child {
     let mut config = format!(
         "ListenAddress 127.0.0.1:{port}\nPidFile none\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-         LogLevel VERBOSE\nMaxStartups 100\nSubsystem sftp internal-sftp {}\n",
+         LogLevel VERBOSE\nMaxStartups 100\nSubsystem sftp {}\n",
         at("authorized_keys"),
-        options.sftp
+        subsystem(options, &at("sftp")),
     );
     for kind in &options.host_keys {
         config.push_str(&format!("HostKey {}\n", at(&format!("host_{kind}"))));
@@ -204,6 +215,17 @@ fn launch(folder: &Path, port: u16, options: &Options) -> Child {
         .stderr(log)
         .spawn()
         .expect("sshd starts")
+}
+
+/// What serves SFTP. The server within sshd logs to syslog only; the program of its own says it on its standard error.
+fn subsystem(options: &Options, log: &str) -> String {
+    if options.tells {
+        let server = Path::new("/usr/lib/openssh/sftp-server");
+        assert!(server.is_file(), "{} is missing; on Debian: apt-get install openssh-sftp-server", server.display());
+        format!("{} -e -l INFO {} 2>>{log}", server.display(), options.sftp)
+    } else {
+        format!("internal-sftp {}", options.sftp)
+    }
 }
 
 fn answers(port: u16, child: &mut Child) -> bool {

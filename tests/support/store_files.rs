@@ -33,6 +33,29 @@ pub(crate) async fn epochs_grow_and_runs_are_kept(store: &dyn Store) {
     assert_eq!(store.runs(1).await.unwrap().len(), 1);
 }
 
+pub(crate) async fn a_probe_is_kept_until_the_next_one(store: &dyn Store) {
+    assert_eq!(store.probe("factory-x").await.unwrap(), None);
+    let row = |destination: &str, time: &str, answers: &str| ProbeRow {
+        destination: destination.to_owned(),
+        at: at(time),
+        identity: "SHA256:a bank /in /in".to_owned(),
+        answers: answers.to_owned(),
+    };
+    let first = row("factory-x", "2026-11-20T03:00:12.345678Z", "{\"n\":1}");
+    let other = row("factory-y", "2026-11-20T03:00:13Z", "{}");
+    for probe in [&first, &other] {
+        store.save_probe(probe).await.unwrap();
+    }
+    assert_eq!(store.probe("factory-x").await.unwrap(), Some(first));
+    let second = ProbeRow {
+        identity: "SHA256:b bank /in /in".to_owned(),
+        ..row("factory-x", "2026-11-21T00:00:00Z", "{\"n\":2}")
+    };
+    store.save_probe(&second).await.unwrap();
+    assert_eq!(store.probe("factory-x").await.unwrap(), Some(second));
+    assert_eq!(store.probe("factory-y").await.unwrap(), Some(other));
+}
+
 pub(crate) async fn a_marker_is_written_once(store: &dyn Store) {
     assert_eq!(store.marker("spool").await.unwrap(), None);
     store.set_marker("spool", "one").await.unwrap();

@@ -12,7 +12,7 @@ use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::FileEvent;
 use emboss::store::{
     AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewPin,
-    NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 
 /// Whether the step itself still happens.
@@ -90,6 +90,18 @@ impl Tripwire {
 
 fn gone() -> StoreError {
     StoreError::Unavailable { database: "of the test".into(), reason: "it went away".into() }
+}
+
+#[async_trait]
+impl Probes for Tripwire {
+    async fn save_probe(&self, probe: &ProbeRow) -> Result<(), StoreError> {
+        self.step("save_probe", self.inner.save_probe(probe)).await
+    }
+
+    async fn probe(&self, destination: &str) -> Result<Option<ProbeRow>, StoreError> {
+        self.here()?;
+        self.inner.probe(destination).await
+    }
 }
 
 #[async_trait]

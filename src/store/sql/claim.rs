@@ -16,6 +16,7 @@ use super::value::Value;
 use super::{SqlStore, dossiers, events, files, items, runs};
 use crate::card::{CardId, FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
+use crate::fault::{self, Point};
 use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::FileState;
 use crate::store::{
@@ -54,7 +55,9 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
     match decide.conclude() {
         Conclusion::Commit { even_empty } => {
             let files = claim.finish(even_empty, decide).await?;
+            fault::reach(Point::ClaimUncommitted);
             transaction.commit().await?;
+            fault::reach(Point::ClaimCommitted);
             Ok(Claimed { data_as_of, files, stopped: None })
         }
         Conclusion::Stop { code, detail } => {

@@ -17,6 +17,7 @@ mod items;
 mod many;
 mod pins;
 mod plastics;
+mod probes;
 mod runs;
 mod settle;
 mod settle_statements;

@@ -14,6 +14,7 @@ use super::statement::Row;
 use super::value::Value;
 use super::{SqlStore, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
+use crate::fault::{self, Point};
 use crate::settlement::FileEvent;
 use crate::store::{FileRow, SettleMismatch, SettleOutcome, StoreError};
 
@@ -40,7 +41,9 @@ pub(super) async fn settle(store: &SqlStore, file: &FileRow, epoch: i64) -> Resu
     let mut data = files::about(file);
     put_outcome(&mut data, &outcome);
     events::write(&mut transaction, now, "file.settled", Some(&file.institution), &data).await?;
+    fault::reach(Point::SettleUncommitted);
     transaction.commit().await?;
+    fault::reach(Point::SettleCommitted);
     Ok(outcome)
 }
 

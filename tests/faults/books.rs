@@ -1,0 +1,125 @@
+//! What the database says, read through the store: files, items, plastics, events, PINs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use emboss::ambient::{Random, SystemClock};
+use emboss::card::{CardId, InstitutionId};
+use emboss::config::{Config, adapters};
+use emboss::store::{EventRow, FileRow, PinnedItem, Store};
+use emboss::vault::{Owner, Vault, Wrapped};
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+/// More of anything than a test has.
+const ALL: u32 = 100_000;
+
+/// Everything a test asks for.
+#[derive(Debug)]
+pub(crate) struct Books {
+    /// Every file, newest first.
+    pub(crate) files: Vec<FileRow>,
+    /// The items still in them, by file order.
+    pub(crate) items: Vec<PinnedItem>,
+    /// Status by card and number of the plastic.
+    pub(crate) plastics: BTreeMap<(u32, u32), String>,
+    /// Every event, oldest first.
+    pub(crate) events: Vec<EventRow>,
+    /// How many PINs there are, whoever they are of.
+    pub(crate) pins: i64,
+    vault: Vault,
+}
+
+impl Books {
+    pub(crate) fn read(config: &Config) -> Self {
+        runtime().block_on(Self::gather(config))
+    }
+
+    async fn gather(config: &Config) -> Self {
+        let store = open(config).await;
+        let files = store.newest_files(ALL).await.expect("files");
+        let mut items = Vec::new();
+        for file in &files {
+            items.extend(store.items(file.file_id, None, ALL).await.expect("items"));
+        }
+        let count = |text: String| text.parse().expect("a number");
+        let plastics = store.plastics(None, ALL).await.expect("plastics");
+        let plastics = plastics.into_iter().map(|row| {
+            let card = count(row.plastic.card_id.to_string());
+            ((card, count(row.plastic.sequence_number.to_string())), row.plastic.status.to_string())
+        });
+        let books = Self {
+            files,
+            items,
+            plastics: plastics.collect(),
+            events: store.events(0, ALL).await.expect("events"),
+            pins: number(&config.database.url, "SELECT COUNT(*) FROM pin").await,
+            vault: adapters::open_vault(config, Arc::new(Random::system())).expect("a vault"),
+        };
+        store.close().await;
+        books
+    }
+
+    /// The only file.
+    pub(crate) fn file(&self) -> &FileRow {
+        assert_eq!(self.files.len(), 1, "{:?}", self.files);
+        &self.files[0]
+    }
+
+    /// The plastics of every `plastic.moved`, by their id, as often as they moved.
+    pub(crate) fn moves(&self) -> BTreeMap<String, usize> {
+        let mut moves = BTreeMap::new();
+        for event in self.events.iter().filter(|event| event.kind == "plastic.moved") {
+            let data: Value = serde_json::from_str(&event.data).expect("JSON");
+            *moves.entry(data["plasticId"].as_str().expect("an id").to_owned()).or_default() += 1;
+        }
+        moves
+    }
+
+    /// Whether a PIN block of a file, under a zone key, opens to the PIN that the database has for an item.
+    pub(crate) fn block_is_of(&self, item: &PinnedItem, block: &emboss::card::PinBlock) -> bool {
+        let owner = Owner { institution: institution(), card_id: Some(item.card_id) };
+        let pin = item.pin.as_ref().expect("a PIN");
+        let stored = self.vault.open_pin(&owner, pin.version, &Wrapped(pin.stored.clone())).expect("it opens");
+        let pan = self.vault.open_pan(&owner, &Wrapped(item.pan.clone())).expect("it opens");
+        runtime().block_on(self.vault.crypto().verify_block(&pan, &stored, block)).expect("compared")
+    }
+}
+
+async fn open(config: &Config) -> Arc<dyn Store> {
+    let random = Arc::new(Random::system());
+    adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
+}
+
+/// The events behind a number.
+pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
+    runtime().block_on(async {
+        let store = open(config).await;
+        let events = store.events(number, ALL).await.expect("events");
+        store.close().await;
+        events
+    })
+}
+
+/// Asks the database for a number.
+async fn number(url: &str, query: &'static str) -> i64 {
+    let options = SqliteConnectOptions::new().filename(url.strip_prefix("sqlite:").expect("SQLite"));
+    let mut connection = options.connect().await.expect("opened");
+    let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("a number");
+    connection.close().await.expect("closed");
+    number
+}
+
+/// A card id of a test.
+pub(crate) fn card_id(number: u32) -> CardId {
+    number.to_string().parse().expect("a card id")
+}
+
+fn institution() -> InstitutionId {
+    "246001".parse().expect("an institution")
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}

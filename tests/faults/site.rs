@@ -1,0 +1,194 @@
+//! An installation of the real program: configuration, database, orders taken, and a real `sshd` as the house's server.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use emboss::config::Config;
+use emboss::fault::ORDER;
+use emboss::store::EventRow;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::books::Books;
+use crate::house::{House, names};
+use crate::orders::{DATE, PRODUCED, orders};
+use crate::process::Running;
+use crate::support::fixtures::{copy_keys, folder, make_folder};
+use crate::support::sshd::{Options, Sshd};
+use crate::support::trial::{Outcome, emboss, started};
+
+/// Where the books are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+}
+
+/// What is special about an installation.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Special {
+    /// Arguments of the house's SFTP server.
+    pub(crate) sftp: &'static str,
+    /// `profile = "write-only"`.
+    pub(crate) write_only: bool,
+    /// `rename_proves_publication`.
+    pub(crate) rename_proves_publication: bool,
+    /// More cards, and no compression: a file that takes more than one write.
+    pub(crate) crowd: u32,
+}
+
+/// The installation.
+#[derive(Debug)]
+pub(crate) struct Site {
+    folder: tempfile::TempDir,
+    pub(crate) sshd: Sshd,
+    pub(crate) house: House,
+    pub(crate) database: Database,
+    /// How many records its file must have.
+    pub(crate) due: u64,
+}
+
+impl Site {
+    /// A house with the normal profile.
+    pub(crate) fn new(database: Database) -> Self {
+        Self::with(database, Special::default())
+    }
+
+    pub(crate) fn with(database: Database, special: Special) -> Self {
+        let folder = tempfile::Builder::new().prefix("faults").tempdir().expect("a temporary folder");
+        let sshd = Sshd::with(Options { sftp: special.sftp, ..Options::default() });
+        let house = House::at(sshd.incoming());
+        let due = PRODUCED.len() as u64 + u64::from(special.crowd);
+        let site = Self { folder, sshd, house, database, due };
+        copy_keys(&site.path("keys"));
+        make_folder(&site.path("spool"));
+        fs::write(site.path("keys/sftp.key"), site.sshd.secrets().private_key.as_bytes()).expect("written");
+        fs::set_permissions(site.path("keys/sftp.key"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("set");
+        fs::write(site.path("emboss.toml"), site.configuration(special)).expect("written");
+        Outcome::fed(&mut site.emboss(&["import", "-"]), orders(special.crowd).as_bytes()).exits(0);
+        site
+    }
+
+    /// The configuration of the first fixture, with another product and another destination.
+    fn configuration(&self, special: Special) -> String {
+        let text = fs::read_to_string(folder().join("a-first-night/emboss.toml")).expect("read");
+        let (text, _) = text.split_once("[[destination]]").expect("a destination");
+        // A PIN block format with a fill: two tries at composing must give the same one.
+        let text = text.replace("\"ISO_0\"", "\"ISO_3\"");
+        let mut text = text.replace("destination = \"local\"", "destination = \"factory-x\"");
+        if special.crowd > 0 {
+            text = text.replace("include_phone = true", "include_phone = true\ncompression = \"none\"");
+        }
+        let settings = self.sshd.settings();
+        format!(
+            "{text}
+[[destination]]
+name = \"factory-x\"
+kind = \"sftp\"
+environment = \"test\"
+host = \"{}\"
+port = {}
+user = \"{}\"
+key_file = \"keys/sftp.key\"
+host_keys = {:?}
+directory = \"{}\"
+profile = \"{}\"
+rename_proves_publication = {}
+attempts = 2
+backoff_s = {{ first = 1, max = 1 }}
+
+[[product]]
+institution = \"246001\"
+code = \"VISA_NO_PIN\"
+scheme = \"VISA\"
+form = \"physical\"
+pan_prefixes = [\"40000023\"]
+months = 36
+service_code = \"201\"
+cvv_key = \"cvk-1\"
+cvv2_key = \"cvk2-1\"
+stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
+",
+            settings.host,
+            settings.port,
+            settings.user,
+            settings.host_keys,
+            settings.directory,
+            if special.write_only { "write-only" } else { "normal" },
+            special.rename_proves_publication,
+        )
+    }
+
+    /// A path of the installation.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The program, with this installation's configuration.
+    pub(crate) fn emboss(&self, arguments: &[&str]) -> Command {
+        let mut command = emboss();
+        command.arg("--config").arg(self.path("emboss.toml")).args(arguments).env_remove(ORDER);
+        command
+    }
+
+    /// Starts the night, with an order to itself: `stop@renaming`.
+    pub(crate) fn start(&self, fault: &str) -> Running {
+        let mut command = self.emboss(&["run", "--date", DATE, "--json"]);
+        Running::of(started(command.env(ORDER, fault)))
+    }
+
+    /// Starts the night and lets it die at a point.
+    #[track_caller]
+    pub(crate) fn dies_at(&self, point: &str) {
+        self.start(&format!("kill@{point}")).dies_by(Signal::KILL);
+    }
+
+    /// Runs the night to its end.
+    pub(crate) fn run(&self) -> Outcome {
+        Outcome::of(&mut self.emboss(&["run", "--date", DATE, "--json"]))
+    }
+
+    /// Runs the night, which must end well; its report.
+    #[track_caller]
+    pub(crate) fn resumes(&self) -> Value {
+        self.run().exits(0).object()
+    }
+
+    /// Lets another run begin although one holds the lock, as a person on another host could.
+    pub(crate) fn take_the_lock_away(&self) {
+        match self.database {
+            // The lock is on the file and not on its name.
+            Database::Sqlite => fs::remove_file(self.path("emboss.db.lock")).expect("removed"),
+        }
+    }
+
+    /// Its configuration as the program reads it.
+    pub(crate) fn config(&self) -> Config {
+        Config::load(&self.path("emboss.toml"), None).expect("a good configuration")
+    }
+
+    /// What the database says.
+    pub(crate) fn books(&self) -> Books {
+        Books::read(&self.config())
+    }
+
+    /// The events behind a number, as a reader of the feed asks for them.
+    pub(crate) fn events_after(&self, number: i64) -> Vec<EventRow> {
+        crate::books::events_after(&self.config(), number)
+    }
+
+    /// The names of sealed bytes in the spool.
+    pub(crate) fn spooled(&self) -> Vec<String> {
+        names(&self.path("spool"))
+            .into_iter()
+            .filter(|name| name.ends_with(".pgp") || name.ends_with(".part"))
+            .collect()
+    }
+
+    /// The lines of the spool's journal, without file and agreement: `SEALED 1`.
+    pub(crate) fn journal(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("spool/journal")).unwrap_or_default();
+        text.lines().map(|line| line.splitn(4, ' ').nth(3).expect("an entry").to_owned()).collect()
+    }
+}
