@@ -12,7 +12,7 @@ use crate::Outcome;
 use crate::cluster::Server;
 use crate::configured::Settings;
 use crate::options::{Database, Destination, Options};
-use crate::slow_line::SlowLine;
+use crate::support::proxy::{Line, Proxy};
 use crate::support::sshd::Sshd;
 
 /// The servers run until this is dropped.
@@ -30,7 +30,7 @@ pub(crate) struct Grounds {
 #[derive(Debug)]
 pub(crate) struct House {
     sshd: Sshd,
-    line: Option<SlowLine>,
+    line: Option<Proxy>,
 }
 
 impl Grounds {
@@ -49,7 +49,7 @@ impl Grounds {
             Database::Sqlite => None,
         };
         let house = match options.destination {
-            Destination::Sshd => Some(House::start(options.latency_ms)?),
+            Destination::Sshd => Some(House::start(options.latency_ms)),
             Destination::Directory => None,
         };
         Ok(Self { cluster, house, folder, _temporary: temporary })
@@ -76,20 +76,20 @@ impl Grounds {
 }
 
 impl House {
-    fn start(latency_ms: u64) -> Outcome<Self> {
+    fn start(latency_ms: u64) -> Self {
         let sshd = Sshd::start();
         let line = match latency_ms {
             0 => None,
-            _ => Some(SlowLine::to(sshd.port(), Duration::from_millis(latency_ms))?),
+            _ => Some(Proxy::over(sshd.port(), Line::slow(Duration::from_millis(latency_ms) / 2))),
         };
-        Ok(Self { sshd, line })
+        Self { sshd, line }
     }
 
     /// How to get there, to a folder of its own that is made where it is not there.
     pub(crate) fn settings(&self, folder: &str) -> Outcome<SftpSettings> {
         let directory = self.sshd.incoming().join(folder);
         fs::create_dir_all(&directory)?;
-        let port = self.line.as_ref().map_or(self.sshd.port(), |line| line.port);
+        let port = self.line.as_ref().map_or(self.sshd.port(), Proxy::port);
         Ok(SftpSettings { port, directory: directory.display().to_string(), ..self.sshd.settings() })
     }
 

@@ -23,7 +23,6 @@ mod options;
 mod orders;
 mod people;
 mod pipeline;
-mod slow_line;
 mod stages;
 #[path = "../../tests/support/mod.rs"]
 mod support;
