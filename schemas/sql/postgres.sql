@@ -22,9 +22,10 @@ CREATE TABLE marker (
 
 -- Who holds the run lock, for the refusal that a second run prints. The lock itself is a session's advisory lock.
 CREATE TABLE run_lock (
-    one    BIGINT PRIMARY KEY CHECK (one = 1),
-    holder TEXT   NOT NULL,
-    since  BIGINT NOT NULL
+    one     BIGINT PRIMARY KEY CHECK (one = 1),
+    holder  TEXT   NOT NULL,
+    since   BIGINT NOT NULL,
+    backend BIGINT NOT NULL
 );
 
 -- Orders -------------------------------------------------------------------------------------------------------
@@ -339,3 +340,5 @@ CREATE TABLE probe (
     identity    TEXT   NOT NULL,
     answers     TEXT   NOT NULL
 );
+
+INSERT INTO meta (one, schema_version, database_id, epoch) VALUES (1, 2, gen_random_uuid(), 0);
