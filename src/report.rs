@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 
 use crate::card::product::words;
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::document::FileType;
 use crate::selection::{Finding, Tally};
 use crate::settlement::{FileState, RunKind};
+
+mod action;
+
+pub use action::ActionReport;
 
 words!(
     /// How an agreement came out of a run.
@@ -50,7 +55,7 @@ pub struct Report {
     pub agreements: Vec<AgreementReport>,
     /// Verdicts on cards that no agreement takes.
     pub unrouted: Tally,
-    /// Files of earlier dates that were resumed; apart from the arithmetic.
+    /// Files of earlier dates that were resumed, resends and duplicates; apart from the arithmetic.
     pub resumed: Vec<FileReport>,
     /// What a person must look at.
     pub alerts: Vec<Alert>,
@@ -100,6 +105,16 @@ pub struct FileReport {
     pub size_bytes: Option<u64>,
     /// Milliseconds per stage.
     pub durations_ms: BTreeMap<&'static str, i64>,
+    /// NORMAL, or DUPLICATE of `resend_of`.
+    pub file_type: FileType,
+    /// The file a duplicate repeats.
+    pub resend_of: Option<FileId>,
+    /// How many times it was, or is being, delivered.
+    pub delivery_number: u32,
+    /// Whether a person took its cards out.
+    pub abandoned: bool,
+    /// The last thing that went wrong, for people.
+    pub trouble: Option<String>,
 }
 
 /// Something a person must look at.
@@ -243,7 +258,7 @@ impl AgreementReport {
 }
 
 impl FileReport {
-    /// One file as reports and `status` write it.
+    /// One file as reports write it.
     pub fn to_json(&self) -> Value {
         json!({
             "fileId": self.file_id,
@@ -258,6 +273,19 @@ impl FileReport {
             "sizeBytes": self.size_bytes,
             "durationsMs": self.durations_ms,
         })
+    }
+}
+
+impl FileReport {
+    /// One file as `status` and persons' orders write it: with what was done to it beside a night's work.
+    pub fn to_whole_json(&self) -> Value {
+        let mut whole = self.to_json();
+        whole["fileType"] = json!(self.file_type);
+        whole["resendOfFileId"] = json!(self.resend_of);
+        whole["deliveryNumber"] = json!(self.delivery_number);
+        whole["abandoned"] = json!(self.abandoned);
+        whole["trouble"] = json!(self.trouble);
+        whole
     }
 }
 
@@ -278,7 +306,7 @@ impl fmt::Display for Report {
             }
         }
         for file in &self.resumed {
-            writeln!(f, "  of an earlier date: {file}")?;
+            writeln!(f, "  beside this date: {file}")?;
         }
         writeln!(f, "{}", self.arithmetic())?;
         let total = self.total();
@@ -316,6 +344,15 @@ impl fmt::Display for FileReport {
         write!(f, ": {}, {} records", self.state, self.records)?;
         if let (Some(sha256), Some(size_bytes)) = (&self.sha256, self.size_bytes) {
             write!(f, ", {size_bytes} bytes, sha256 {sha256}")?;
+        }
+        if let Some(original) = self.resend_of {
+            write!(f, ", duplicate of file {original}")?;
+        }
+        if self.delivery_number > 1 {
+            write!(f, ", delivery {}", self.delivery_number)?;
+        }
+        if self.abandoned {
+            f.write_str(", abandoned: its cards are not in it")?;
         }
         Ok(())
     }

@@ -1,9 +1,58 @@
 //! The store's contract on PostgreSQL, and what only PostgreSQL has.
 #![allow(clippy::unwrap_used, reason = "Safe because: a test that cannot go on fails here")]
 
+#[path = "support/store_contract.rs"]
+mod store_contract;
 mod support;
 
-use support::postgres::{Cluster, OWNER};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use emboss::ambient::Clock;
+use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
+use emboss::store::{PostgresAccess, SqlStore, StoreError};
+use store_contract::seed::at;
+use support::postgres::{Cluster, Database, OWNER, PASSWORD};
+
+/// A clock the test sets.
+#[derive(Debug, Clone)]
+struct SetClock(Arc<Mutex<DateTime<Utc>>>);
+
+impl Clock for SetClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.0.lock().unwrap()
+    }
+}
+
+fn clock() -> SetClock {
+    SetClock(Arc::new(Mutex::new(at("2026-11-20T03:00:12.345678Z"))))
+}
+
+/// What leads to `url`; `more` are further lines of `[database]`.
+fn access(url: &str, more: &str) -> PostgresAccess {
+    let settings: DatabaseSettings = toml::from_str(&format!("url = \"{url}\"\n{more}")).unwrap();
+    let DatabaseAddress::Postgres(address) = settings.address().unwrap() else { panic!("{url}") };
+    PostgresAccess {
+        tls: address.tls(settings.tls),
+        root_certificate: settings.root_certificate_file.map(|file| std::fs::read(file).unwrap()),
+        password: Some(PASSWORD.to_owned().into()),
+        address,
+    }
+}
+
+async fn open(database: &Database, create: bool) -> Result<SqlStore, StoreError> {
+    let clock: Arc<dyn Clock> = Arc::new(clock());
+    SqlStore::postgres(access(&database.url(), ""), Duration::from_secs(30), Some(clock), create).await
+}
+
+/// A new database with tables.
+async fn opened() -> (SqlStore, Database) {
+    let database = Cluster::shared().database();
+    (open(&database, true).await.unwrap(), database)
+}
+
+store_contract::contract!(opened);
 
 const SCHEMA: &str = include_str!("../schemas/sql/postgres.sql");
 

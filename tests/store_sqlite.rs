@@ -32,87 +32,13 @@ async fn open(folder: &TempDir, create: bool) -> Result<SqlStore, StoreError> {
     SqlStore::sqlite(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
 }
 
-macro_rules! contract {
-    ($($module:ident { $($promise:ident),+ $(,)? })+) => {
-        $(mod $module {
-            $(#[tokio::test]
-            async fn $promise() {
-                let folder = tempfile::tempdir().unwrap();
-                let store = super::open(&folder, true).await.unwrap();
-                super::store_contract::$module::$promise(&store).await;
-            })+
-        })+
-    };
+/// A new database, and what it lies in.
+async fn opened() -> (SqlStore, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (open(&folder, true).await.unwrap(), folder)
 }
 
-contract! {
-    intake {
-        what_intake_writes_it_reads_back,
-        a_dropped_unit_of_work_leaves_nothing,
-        versions_follow_each_other,
-        next_id_skips_ids_in_use,
-        a_card_number_exists_once_over_all_institutions,
-        r130_one_normal_request_per_plastic_and_event,
-        a_status_moves_only_from_where_it_was_read,
-        a_dossier_holds_the_whole_card,
-        r6_due_is_marked_until_the_cut_off_inclusive,
-        r8_every_card_has_one_route,
-        dossiers_come_in_pages_by_card,
-    }
-    claims {
-        a_claim_freezes_what_was_decided,
-        r12_nothing_due_makes_no_file_and_takes_no_number,
-        r131_numbers_have_no_gaps,
-        a_stopped_claim_leaves_only_its_reason,
-        an_agreement_is_claimed_once_a_night,
-        an_agreement_stops_before_claiming,
-        a_claim_closes_what_needs_no_record,
-        a_decision_on_a_request_that_is_not_due_is_refused,
-        more_records_than_fit_go_into_several_files_by_sort_key,
-        a_file_holds_exactly_as_many_records_as_agreed,
-        a_claim_of_many_pages_misses_nothing,
-        r120_an_update_after_the_claim_is_not_in_the_file,
-        a_later_cut_off_claims_the_same_file_again,
-        a_file_taken_back_goes_out_even_empty,
-        a_run_that_was_superseded_claims_nothing,
-        a_released_item_is_due_again,
-        r40_the_first_pin_of_a_request_wins,
-        r35_a_stored_pin_is_pinned_as_it_was_decided_on,
-        two_pins_for_one_card_get_two_versions,
-        an_on_demand_run_narrows_to_cards,
-    }
-    files {
-        epochs_grow_and_runs_are_kept,
-        a_marker_is_written_once,
-        a_probe_is_kept_until_the_next_one,
-        an_event_can_be_noted_on_its_own,
-        a_file_goes_its_way_and_tells_every_step,
-        a_transition_out_of_the_table_is_illegal,
-        fault_22_a_stale_epoch_or_state_moves_nothing,
-        sealing_counts_the_items,
-        a_change_of_another_transition_is_refused,
-        a_new_attempt_has_a_new_number_and_renames_from_one,
-        a_lost_spool_is_sealed_again_before_any_rename,
-        after_a_rename_nothing_is_sealed_again,
-        an_abandoned_file_goes_out_empty,
-        a_doubtful_file_waits_for_a_person,
-    }
-    settlements {
-        r60_nothing_moves_before_the_settlement_and_all_with_it,
-        r63_an_active_plastic_closes_the_older_ones_of_its_card,
-        r64_r65_a_locked_plastic_leaves_the_older_ones_alone,
-        r67_pin_orders_and_reproductions_move_nothing,
-        r69_a_plastic_that_is_not_inactive_is_told_and_the_others_move,
-        r70_one_event_per_plastic_with_its_record,
-        r37_a_night_never_changes_the_pin_status,
-        r28_a_letter_with_the_card_supersedes_the_waiting_pin_order,
-        r28_without_a_letter_the_pin_order_goes_on_waiting,
-        r125_cards_closed_after_the_claim_are_counted,
-        fault_8_a_settlement_asked_for_again_tells_the_same,
-        a_night_is_done_with_its_last_file,
-        r7_institutions_are_apart,
-    }
-}
+store_contract::contract!(opened);
 
 #[tokio::test]
 async fn the_file_is_its_owners_only() {

@@ -205,6 +205,7 @@ CREATE TABLE file (
     key_fingerprints    TEXT,
     delivery_number     BIGINT NOT NULL DEFAULT 0,
     rename_attempted    BIGINT NOT NULL DEFAULT 0 CHECK (rename_attempted IN (0, 1)),
+    abandoned           BIGINT NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     trouble             TEXT,
     published_at        BIGINT,
     settled_at          BIGINT,
@@ -218,7 +219,8 @@ CREATE INDEX file_night ON file (night);
 CREATE INDEX file_unfinished ON file (institution, manufacturer, sequence_number) WHERE state <> 'SETTLED';
 CREATE INDEX file_named ON file (file_name) WHERE file_name IS NOT NULL;
 
--- One per time a file is delivered: the night's own, and one more per resend.
+-- One per time a file is delivered: the night's own, and one more per resend. Attempts are numbered over all of them.
+-- An attempt without a temporary name ('') has not begun.
 CREATE TABLE delivery (
     file_id         TEXT COLLATE "C" NOT NULL REFERENCES file (file_id),
     delivery_number BIGINT NOT NULL CHECK (delivery_number >= 1),
@@ -231,6 +233,8 @@ CREATE TABLE delivery (
     published_at    BIGINT,
     PRIMARY KEY (file_id, delivery_number)
 ) WITH (fillfactor = 50);
+
+CREATE INDEX delivery_unfinished ON delivery (file_id) WHERE state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN');
 
 -- What a night claims ------------------------------------------------------------------------------------------
 
@@ -297,7 +301,8 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id) WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
+CREATE INDEX item_needs_pin ON file_item (file_id, sort_key)
+    WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 
 -- What is told ---------------------------------------------------------------------------------------------------
 

@@ -219,6 +219,7 @@ CREATE TABLE file (
     key_fingerprints    TEXT,
     delivery_number     INTEGER NOT NULL DEFAULT 0,
     rename_attempted    INTEGER NOT NULL DEFAULT 0 CHECK (rename_attempted IN (0, 1)),
+    abandoned           INTEGER NOT NULL DEFAULT 0 CHECK (abandoned IN (0, 1)),
     trouble             TEXT,
     published_at        INTEGER,
     settled_at          INTEGER,
@@ -231,7 +232,8 @@ CREATE UNIQUE INDEX file_sequence ON file (institution, manufacturer, sequence_n
 CREATE INDEX file_night ON file (night);
 CREATE INDEX file_unfinished ON file (institution, manufacturer, sequence_number) WHERE state <> 'SETTLED';
 
--- One per time a file is delivered: the night's own, and one more per resend.
+-- One per time a file is delivered: the night's own, and one more per resend. Attempts are numbered over all of them.
+-- An attempt without a temporary name ('') has not begun.
 CREATE TABLE delivery (
     file_id         TEXT    NOT NULL REFERENCES file (file_id),
     delivery_number INTEGER NOT NULL CHECK (delivery_number >= 1),
@@ -244,6 +246,8 @@ CREATE TABLE delivery (
     published_at    INTEGER,
     PRIMARY KEY (file_id, delivery_number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX delivery_unfinished ON delivery (file_id) WHERE state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN');
 
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
 -- the later epoch.

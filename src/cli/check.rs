@@ -21,7 +21,7 @@ use super::open::Home;
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
-use crate::config::{Config, ConfigError, Finding, adapters};
+use crate::config::{Config, ConfigError, Finding, adapters, database};
 
 use line::Line;
 
@@ -80,6 +80,9 @@ async fn check_opened(
         Err(error) => Line::error("database", chain(error), ""),
     });
     let store = store.ok();
+    for Finding { subject, text, action } in database::warnings(&config.database) {
+        lines.push(Line::warning(subject, text, action));
+    }
     check_keys(config, now, lines);
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));

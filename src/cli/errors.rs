@@ -1,6 +1,6 @@
 //! Why a command ended without its result: the sentence and the exit code.
 
-use crate::night::NightError;
+use crate::night::{ActionError, NightError};
 pub(super) use crate::report::chain;
 use crate::store::StoreError;
 use crate::trial::TrialError;
@@ -33,6 +33,13 @@ impl Failure {
 
 impl From<NightError> for Failure {
     fn from(error: NightError) -> Self {
+        let exit_code = u8::try_from(error.exit_code()).unwrap_or(3);
+        Self { exit_code, text: chain(&error) }
+    }
+}
+
+impl From<ActionError> for Failure {
+    fn from(error: ActionError) -> Self {
         let exit_code = u8::try_from(error.exit_code()).unwrap_or(3);
         Self { exit_code, text: chain(&error) }
     }

@@ -12,6 +12,7 @@ use super::Failure;
 use super::errors::chain;
 use super::open::Home;
 use super::output::Output;
+use super::person;
 use crate::agreement::FileFormat;
 use crate::ambient::{Clock, SystemClock};
 use crate::config::{adapters, files};
@@ -96,6 +97,7 @@ async fn write_down(
     at: DateTime<Utc>,
 ) -> Result<bool, Failure> {
     let (Some(by), Some(reason)) = (&arguments.by, &arguments.reason) else { return Ok(false) };
+    let authority = person::authority(by, reason)?;
     let mut seen = None;
     let inspected = read(arguments, home, &mut |header, _| seen = Some(header.clone()), at)?;
     let Some(header) = seen.or(inspected.read.ok().map(|(header, ..)| header)) else { return Ok(true) };
@@ -103,8 +105,9 @@ async fn write_down(
         return Err(refusal(&arguments.file));
     }
     let opened = home.open(output, false).await?;
-    let data = json!({ "fileId": header.file_id, "fileName": header.file_name, "by": by, "reason": reason });
-    opened.night.store.note_event("file.inspected", Some(&header.institution.id), &data).await?;
+    let (institution, subject) = (Some(&header.institution.id), header.file_id.to_string());
+    let data = json!({ "fileId": header.file_id, "fileName": header.file_name });
+    opened.night.store.note_audited("file.inspected", institution, &subject, &authority, &data).await?;
     Ok(true)
 }
 

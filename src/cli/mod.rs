@@ -3,17 +3,22 @@
 //! A stable contract: names may gain flags, not change. There are no prompts, ever. With `--json` one
 //! object stands on stdout and people's text goes to stderr.
 
+mod abandon;
 mod check;
 mod demo;
 mod errors;
+mod events;
 mod import;
 mod init;
 mod inspect;
 mod logging;
 mod open;
 mod output;
+mod person;
 mod plan;
 mod progress;
+mod resend;
+mod resolve;
 mod run;
 mod schedule;
 mod sentences;
@@ -69,6 +74,14 @@ enum Command {
     Schedule,
     /// Shows runs, files, and what is held and since when.
     Status(status::StatusArguments),
+    /// Decides about a file of which nobody can tell whether it arrived.
+    Resolve(resolve::ResolveArguments),
+    /// Takes the cards out of a file that the house cannot have yet; it keeps its number and goes empty.
+    Abandon(abandon::AbandonArguments),
+    /// Delivers a settled file once more: the same bytes, or a new file marked DUPLICATE; moves no plastic.
+    Resend(resend::ResendArguments),
+    /// Prints what happened as JSON Lines, oldest first.
+    Events(events::EventsArguments),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
@@ -137,6 +150,10 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Run(run) => run::run(run, &home, output).await,
         Command::Schedule => schedule::schedule(&home, output).await,
         Command::Status(status) => status::status(status, &home, output).await,
+        Command::Resolve(resolve) => resolve::resolve(resolve, &home, output).await,
+        Command::Abandon(abandon) => abandon::abandon(abandon, &home, output).await,
+        Command::Resend(resend) => resend::resend(resend, &home, output).await,
+        Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,
     }

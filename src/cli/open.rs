@@ -48,6 +48,14 @@ impl Home<'_> {
             .map_err(|error| Failure::configuration(super::errors::chain(&error)))
     }
 
+    /// Opens the database alone, for who only reads.
+    pub(super) async fn open_store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let config = self.config()?;
+        logging::start(&config.log);
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(Random::system()));
+        Ok(adapters::open_store(&config, false, clock, random).await?)
+    }
+
     /// Opens everything a night needs; `create`: makes the database where there is none.
     pub(super) async fn open(&self, output: &Output, create: bool) -> Result<Opened, Failure> {
         let config = Arc::new(self.config()?);

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::open::{Home, Opened};
 use super::output::Output;
-use crate::night::{RunOrder, file_report};
+use crate::night::{RunOrder, file_report, ways_on};
 use crate::plan::{FindingLine, Plan};
 use crate::report::FileReport;
 use crate::selection::Standing;
+use crate::settlement::FileState;
 use crate::store::{NightKey, RunRow};
 
 /// Runs and files shown without a date.
@@ -41,16 +42,30 @@ async fn runs(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<RunRow>, F
     Ok(runs)
 }
 
-async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<FileReport>, Failure> {
+/// A file, and the commands that help where it stands.
+struct Shown {
+    file: FileReport,
+    help: Vec<String>,
+}
+
+/// The newest files, or those of a date; whatever is unfinished stands first where it is older than those.
+async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<Shown>, Failure> {
     let store = &opened.night.store;
     let rows = match date {
         Some(date) => store.files(&NightKey::Date(date)).await?,
-        None => store.newest_files(NEWEST).await?,
+        None => {
+            let newest = store.newest_files(NEWEST).await?;
+            let mut rows = store.unfinished().await?;
+            rows.retain(|file| newest.iter().all(|other| other.file_id != file.file_id));
+            rows.extend(newest);
+            rows
+        }
     };
     let mut files = Vec::with_capacity(rows.len());
     for row in rows {
         let records = store.item_counts(row.file_id).await?.records;
-        files.push(file_report(&row, records, std::collections::BTreeMap::new()));
+        let help = if row.state == FileState::Settled { Vec::new() } else { ways_on(&row) };
+        files.push(Shown { file: file_report(&row, records, std::collections::BTreeMap::new()), help });
     }
     Ok(files)
 }
@@ -61,7 +76,7 @@ async fn as_of_now(opened: &Opened) -> Result<RunOrder, Failure> {
     Ok(RunOrder::on_demand("status", now, &opened.holder))
 }
 
-fn show(output: Output, runs: &[RunRow], files: &[FileReport], plan: &Plan) {
+fn show(output: Output, runs: &[RunRow], files: &[Shown], plan: &Plan) {
     output.say(if runs.is_empty() { "No runs yet." } else { "Runs:" });
     for run in runs {
         let end = match (run.ended_at, run.exit_code) {
@@ -71,8 +86,14 @@ fn show(output: Output, runs: &[RunRow], files: &[FileReport], plan: &Plan) {
         output.say(format!("  {} {} for {}: {end}", run.kind, run.run_id, run.business_date));
     }
     output.say(if files.is_empty() { "No files yet." } else { "Files:" });
-    for file in files {
+    for Shown { file, help } in files {
         output.say(format!("  {file}"));
+        if let Some(trouble) = file.trouble.as_ref().filter(|_| !help.is_empty()) {
+            output.say(format!("    {trouble}"));
+        }
+        for command in help {
+            output.say(format!("    {command}"));
+        }
     }
     let total = plan.total();
     output.say(format!(
@@ -89,7 +110,7 @@ fn show(output: Output, runs: &[RunRow], files: &[FileReport], plan: &Plan) {
     }
 }
 
-fn object(runs: &[RunRow], files: &[FileReport], plan: &Plan) -> Value {
+fn object(runs: &[RunRow], files: &[Shown], plan: &Plan) -> Value {
     let alerts = runs.first().and_then(|run| run.report.as_deref());
     let alerts: Value = alerts.and_then(|report| serde_json::from_str(report).ok()).unwrap_or_default();
     let held = |standing: Standing| {
@@ -109,11 +130,17 @@ fn object(runs: &[RunRow], files: &[FileReport], plan: &Plan) -> Value {
     };
     json!({
         "runs": runs.iter().map(run_object).collect::<Vec<_>>(),
-        "files": files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+        "files": files.iter().map(file_object).collect::<Vec<_>>(),
         "held": held(Standing::Hold),
         "excluded": held(Standing::Exclude),
         "alerts": alerts.get("alerts").cloned().unwrap_or_else(|| json!([])),
     })
+}
+
+fn file_object(shown: &Shown) -> Value {
+    let mut object = shown.file.to_whole_json();
+    object["help"] = json!(shown.help);
+    object
 }
 
 fn run_object(run: &RunRow) -> Value {

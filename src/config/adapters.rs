@@ -5,13 +5,10 @@
 //!
 //! This is the only place where settings become open files: the edges take bytes, and so are tested without a disk.
 
+mod database;
 mod keys;
 #[cfg(test)]
 mod tests;
-
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
@@ -19,29 +16,12 @@ use zeroize::Zeroizing;
 use super::files::{FileError, read_public, read_secret};
 use super::{Config, Finding, JweSettings};
 use crate::agreement::{Agreement, Terms};
-use crate::ambient::{Clock, Random};
 use crate::delivery::settings::DestinationSettings;
 use crate::delivery::{DeliveryError, DestinationSecrets};
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
-use crate::store::{SqlStore, Store, StoreError};
 
+pub use database::open_store;
 pub use keys::{open_vault, open_vault_telling, unusable_keys};
-
-/// Opens the database; with `create`, makes it where it is not there.
-///
-/// # Errors
-/// [`StoreError`], which names the database.
-pub async fn open_store(
-    config: &Config,
-    create: bool,
-    clock: Arc<dyn Clock>,
-    random: Arc<Random>,
-) -> Result<Arc<dyn Store>, StoreError> {
-    let url = &config.database.url;
-    let path = Path::new(url.strip_prefix("sqlite:").unwrap_or(url));
-    let busy_timeout = Duration::from_secs(config.database.busy_timeout_s);
-    Ok(Arc::new(SqlStore::sqlite(path, busy_timeout, clock, random, create).await?))
-}
 
 /// The pure rules' view of an agreement; `None` where its house is inactive (R8) or one of the two is not configured.
 pub fn terms(config: &Config, agreement: &Agreement) -> Option<Terms> {

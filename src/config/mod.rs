@@ -9,7 +9,7 @@
 
 pub mod adapters;
 mod agreements;
-mod database;
+pub mod database;
 mod destinations;
 pub mod files;
 mod finding;

@@ -53,6 +53,7 @@ pub(super) fn resolve(config: &mut Config, folder: &Path, credentials_directory:
     let base = Base { folder, credentials_directory };
     resolve_database(&base, &mut config.database.url);
     base.resolve_all(&mut config.database.password_file);
+    base.resolve_all(&mut config.database.root_certificate_file);
     base.resolve(&mut config.run.spool);
     for pair in &mut config.intake.jwe {
         base.resolve_all([&mut pair.certificate_file, &mut pair.private_key_file]);

@@ -7,17 +7,18 @@ use super::compose::event_counts;
 use super::error::Trouble;
 use super::judge::{ClaimJudge, Judge};
 use super::observe::{Laps, Stage};
-use super::{Night, NightError, Run};
+use super::{Night, NightError, Run, people};
 use crate::agreement::Terms;
 use crate::fault::{self, Point};
 use crate::report::{AgreementReport, Alert, FileReport, Outcome};
 use crate::seal::Sealer;
 use crate::selection::{Reason, ReasonCode, Tally};
 use crate::settlement::FileState;
+use crate::spool::SealedFile;
 use crate::store::{AgreementNight, ClaimOrder, Claimed, Due, FileRow, NightState, Route, SettleOutcome};
 
 /// What seals an agreement's files, or why nothing can.
-type Usable = Result<Arc<Sealer>, Reason>;
+pub(super) type Usable = Result<Arc<Sealer>, Reason>;
 
 /// An agreement at work: its terms, its sealer and what is to be reported.
 pub(super) struct Share<'a> {
@@ -28,7 +29,7 @@ pub(super) struct Share<'a> {
 }
 
 impl Share<'_> {
-    fn new(terms: &Terms) -> Share<'_> {
+    pub(super) fn new(terms: &Terms) -> Share<'_> {
         let report = AgreementReport {
             institution: terms.institution.id.clone(),
             manufacturer: terms.manufacturer.code.clone(),
@@ -62,7 +63,8 @@ impl Night {
         }
         // A file that was claimed for an earlier T0 is claimed again with what is due now: cards may have been
         // stolen or set to W since.
-        let stale = |file: &FileRow| to_claim && file.state == FileState::Claimed && file.cut_off < run.order.cut_off;
+        let refilled = |file: &FileRow| file.state == FileState::Claimed && !file.is_apart() && !file.abandoned;
+        let stale = |file: &FileRow| to_claim && refilled(file) && file.cut_off < run.order.cut_off;
         let (stale, left_over): (Vec<FileRow>, Vec<FileRow>) = left_over.into_iter().partition(stale);
         for file in left_over {
             self.finish_left_over(run, &mut share, &file, &sealer).await?;
@@ -81,7 +83,7 @@ impl Night {
 
     /// Keys, recipients and randomness of the agreement, before anything is claimed (R135). A file that is sealed
     /// already needs none of them.
-    async fn prepare(&self, terms: &Terms) -> Usable {
+    pub(super) async fn prepare(&self, terms: &Terms) -> Usable {
         let sealer = self.usable_sealer(terms)?;
         let health = self.vault.crypto().health().await;
         health.map_err(|error| ReasonCode::CryptoUnavailable.because(error.to_string()))?;
@@ -99,7 +101,7 @@ impl Night {
         share.report.outcome = Outcome::Stopped;
         share.report.reason = Some(format!("{}: {}", reason.code, reason.detail));
         for file in stale {
-            self.put_file(run, share, file, BTreeMap::new()).await?;
+            self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await?;
         }
         let night = AgreementNight {
             night: run.night.clone(),
@@ -116,7 +118,7 @@ impl Night {
     /// R136: nothing is claimed behind a file that is still on its way; what is due waits, and is counted.
     async fn wait_behind(&self, run: &mut Run<'_>, share: &mut Share<'_>, stale: &[FileRow]) -> Result<(), NightError> {
         for file in stale {
-            self.put_file(run, share, file, BTreeMap::new()).await?;
+            self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await?;
         }
         let code = ReasonCode::WaitingForEarlierFile;
         if share.report.outcome == Outcome::NothingDue {
@@ -149,7 +151,7 @@ impl Night {
     ) -> Result<(), NightError> {
         let file = self.store.adopt(file, run.epoch).await?;
         let file = self.catch_up(run, file).await?;
-        if file.night == run.night {
+        if file.night == run.night && !file.is_apart() {
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
         self.bring_to_end(run, share, file, sealer, Laps::begin(&self.clock)).await
@@ -210,13 +212,19 @@ impl Night {
         sealer: &Usable,
         mut laps: Laps<'_>,
     ) -> Result<(), NightError> {
-        if !share.blocked {
+        let (is_apart, is_resend) = (file.is_apart(), file.is_resend());
+        if !share.blocked || is_resend {
             match self.finish(run, share, &mut file, sealer, &mut laps).await {
-                Ok(()) if share.report.outcome == Outcome::NothingDue => share.report.outcome = Outcome::Delivered,
+                Ok(()) if share.report.outcome == Outcome::NothingDue && !is_apart => {
+                    share.report.outcome = Outcome::Delivered;
+                }
                 Ok(()) => {}
                 Err(trouble) => {
-                    // An uncertain file does not hold up the ones behind it.
-                    share.blocked = !matches!(trouble, Trouble::Uncertain(_));
+                    // Neither an uncertain file nor one that was delivered before holds up the ones behind it.
+                    share.blocked |= !is_resend && !matches!(trouble, Trouble::Uncertain(_));
+                    if matches!(trouble, Trouble::Uncertain(_)) {
+                        run.alerts.push(people::decide(&file));
+                    }
                     let why = trouble.local()?;
                     tracing::error!(file_id = %file.file_id, "{why}");
                     share.report.outcome = Outcome::Unfinished;
@@ -225,10 +233,10 @@ impl Night {
             }
         }
         let file = self.store.file(file.file_id).await?.unwrap_or(file);
-        self.put_file(run, share, &file, laps.into_milliseconds()).await
+        self.put_file(run, share, &file, is_apart, laps.into_milliseconds()).await
     }
 
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         run: &mut Run<'_>,
         share: &mut Share<'_>,
@@ -237,23 +245,18 @@ impl Night {
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
+        let is_resend = file.is_resend();
         if file.state != FileState::Published {
             let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
             let sealed = match before {
                 Some(sealed) => sealed,
-                None => {
-                    let sealer = sealer
-                        .as_ref()
-                        .map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
-                    self.issue_pins(run, terms, file, &mut share.report.tally).await?;
-                    laps.lap(Stage::Pins);
-                    let sealed = self.seal(run, terms, file, sealer, &mut share.report.tally).await?;
-                    laps.lap(Stage::Seal);
-                    sealed
-                }
+                None => self.make_sealed(run, share, file, sealer, laps).await?,
             };
             self.deliver(run, terms, file, sealed).await?;
             laps.lap(Stage::Deliver);
+        }
+        if is_resend {
+            return Ok(());
         }
         self.may_go_on()?;
         let outcome = self.store.settle(file, run.epoch).await?;
@@ -264,14 +267,35 @@ impl Night {
         Ok(())
     }
 
+    async fn make_sealed(
+        &self,
+        run: &mut Run<'_>,
+        share: &mut Share<'_>,
+        file: &mut FileRow,
+        sealer: &Usable,
+        laps: &mut Laps<'_>,
+    ) -> Result<SealedFile, Trouble> {
+        let sealer =
+            sealer.as_ref().map_err(|reason| Trouble::Stopped { code: reason.code, detail: reason.detail.clone() })?;
+        // What falls out of a duplicate was counted with its original.
+        let mut uncounted = Tally::default();
+        let tally = if file.is_apart() { &mut uncounted } else { &mut share.report.tally };
+        self.issue_pins(run, share.terms, file, tally).await?;
+        laps.lap(Stage::Pins);
+        let sealed = self.seal(run, share.terms, file, sealer, tally).await?;
+        laps.lap(Stage::Seal);
+        Ok(sealed)
+    }
+
     /// A file only a person can decide: told by every run until then, touched by none.
     async fn tell_doubtful(&self, run: &mut Run<'_>, share: &mut Share<'_>, file: &FileRow) -> Result<(), NightError> {
-        if file.night == run.night {
+        if file.night == run.night && !file.is_apart() {
             share.report.outcome = Outcome::Unfinished;
             share.report.reason.clone_from(&file.trouble);
             share.report.resumed_items += self.store.item_counts(file.file_id).await?.records;
         }
-        self.put_file(run, share, file, BTreeMap::new()).await
+        run.alerts.push(people::decide(file));
+        self.put_file(run, share, file, file.is_apart(), BTreeMap::new()).await
     }
 
     /// The date was done before: names and digests again, nothing counted.
@@ -279,22 +303,24 @@ impl Night {
         share.report.outcome = Outcome::AlreadyDelivered;
         for file in self.store.files(&run.night).await? {
             if super::belongs(&file, share.terms) {
-                self.put_file(run, share, &file, BTreeMap::new()).await?;
+                self.put_file(run, share, &file, false, BTreeMap::new()).await?;
             }
         }
         Ok(())
     }
 
+    /// What is sent again stands with the files of earlier dates, beside the night's arithmetic.
     async fn put_file(
         &self,
         run: &mut Run<'_>,
         share: &mut Share<'_>,
         file: &FileRow,
+        is_apart: bool,
         durations_ms: BTreeMap<&'static str, i64>,
     ) -> Result<(), NightError> {
         let records = self.store.item_counts(file.file_id).await?.records;
         let entry = file_report(file, records, durations_ms);
-        if file.night == run.night {
+        if file.night == run.night && !is_apart {
             share.report.files.push(entry);
         } else {
             run.resumed.push(entry);
@@ -324,7 +350,7 @@ pub(super) fn due_of(terms: &Terms, order: &super::RunOrder) -> Due {
     }
 }
 
-fn alert_settlement(run: &mut Run<'_>, file: &FileRow, outcome: &SettleOutcome) {
+pub(super) fn alert_settlement(run: &mut Run<'_>, file: &FileRow, outcome: &SettleOutcome) {
     for mismatch in &outcome.mismatches {
         run.alerts.push(Alert::new(
             ReasonCode::SettleMismatch.as_str(),
@@ -359,5 +385,10 @@ pub fn file_report(file: &FileRow, records: u64, durations_ms: BTreeMap<&'static
         sha256: file.sha256.clone(),
         size_bytes: file.size_bytes,
         durations_ms,
+        file_type: file.file_type,
+        resend_of: file.resend_of,
+        delivery_number: file.delivery_number,
+        abandoned: file.abandoned,
+        trouble: file.trouble.clone(),
     }
 }

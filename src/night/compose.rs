@@ -17,7 +17,7 @@ use super::personalise::{Fallout, Personaliser};
 use super::{Night, Run};
 use crate::agreement::Terms;
 use crate::card::RecordUid;
-use crate::document::{DocumentWriter, FileName, Header, InstitutionRef, PinKeyRef, Trailer};
+use crate::document::{DocumentWriter, FileName, FileType, Header, InstitutionRef, PinKeyRef, Trailer};
 use crate::fault::{self, Point};
 use crate::report::Alert;
 use crate::seal::{SealError, Sealer};
@@ -277,7 +277,15 @@ impl Night {
             .vault
             .open_fill_seed(&file.institution, file.file_id, &Wrapped(file.fill_seed.clone()))
             .map_err(|error| Trouble::Stopped { code: ReasonCode::KeyUnusable, detail: error.to_string() })?;
-        Ok(Personaliser { vault: &self.vault, terms, cut_off: file.cut_off, at: file.data_as_of, fill_seed })
+        let is_duplicate = file.file_type == FileType::Duplicate;
+        Ok(Personaliser {
+            vault: &self.vault,
+            terms,
+            cut_off: file.cut_off,
+            at: file.data_as_of,
+            fill_seed,
+            is_duplicate,
+        })
     }
 
     /// Reads the next page while the one before is being written.

@@ -161,7 +161,7 @@ impl Night {
         let names = Names::of(file);
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
         let session = if n == 1 { self.look_first(run, file, session, names.clone()).await? } else { session };
-        self.spool.note(&journal_line(file, JournalEntry::Rename { n }))?;
+        self.spool.note(&journal_line(file, JournalEntry::Rename { n, attempt: file.attempt }))?;
         fault::reach(Point::RenameNoted);
         let change = FileChange::Rename { rename_attempt: n };
         *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
@@ -217,7 +217,7 @@ impl Night {
         match outcome {
             Outcome::Published { how } => {
                 tracing::info!(file_id = %file.file_id, "published: {how:?}");
-                self.spool.note(&journal_line(file, JournalEntry::Published))?;
+                self.spool.note(&journal_line(file, JournalEntry::Published { attempt: file.attempt }))?;
                 fault::reach(Point::PublishedNoted);
                 let change = FileChange::Publish { at: self.store.now().await? };
                 *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
@@ -266,11 +266,11 @@ impl Names {
 }
 
 /// Own name per attempt: a stale worker can hurt only its own (fault 23).
-fn temporary_name(name: &str, attempt: u32) -> String {
+pub(super) fn temporary_name(name: &str, attempt: u32) -> String {
     format!("{name}.{attempt}.part")
 }
 
 /// Runs a blocking step; a panic in it stops the run, whose file can be resumed.
-async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, NightError> {
+pub(super) async fn blocking<T: Send + 'static>(step: impl FnOnce() -> T + Send + 'static) -> Result<T, NightError> {
     tokio::task::spawn_blocking(step).await.map_err(|_| NightError::Interrupted)
 }

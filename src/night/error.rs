@@ -43,10 +43,11 @@ pub enum NightError {
 }
 
 impl NightError {
-    /// Exit codes: 4 another run holds the lock, 1 a person must look, else 3.
+    /// Exit codes: 4 another run holds the lock, 1 a person must look, 2 the configuration, else 3.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Store(StoreError::Locked { .. }) => 4,
+            Self::Store(StoreError::Settings { .. }) => 2,
             Self::OlderDatabase { .. } | Self::Spool(SpoolError::Journal { .. }) => 1,
             Self::Store(_) | Self::Spool(_) | Self::ClockSkew { .. } | Self::Interrupted => 3,
         }

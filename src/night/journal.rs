@@ -5,6 +5,7 @@
 //! the database was restored from a backup or lost commits: its plastics may have been produced already, and a run
 //! would produce them again. That run is not begun.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::{Night, NightError, Run};
@@ -55,11 +56,11 @@ impl Night {
     /// attempted: the next one looks what became of it.
     pub(super) async fn catch_up(&self, run: &Run<'_>, file: FileRow) -> Result<FileRow, NightError> {
         match run.ahead.get(&file.file_id) {
-            Some(JournalEntry::Rename { n }) => {
+            Some(JournalEntry::Rename { n, .. }) => {
                 let change = FileChange::Rename { rename_attempt: *n };
                 Ok(self.store.advance(&file, FileEvent::Rename, run.epoch, change).await?)
             }
-            Some(JournalEntry::Published) => {
+            Some(JournalEntry::Published { .. }) => {
                 let change = FileChange::Publish { at: self.store.now().await? };
                 Ok(self.store.advance(&file, FileEvent::Publish, run.epoch, change).await?)
             }
@@ -69,19 +70,41 @@ impl Night {
     }
 }
 
+/// A line of an attempt before the row's newest one is long committed, one of an attempt the row does not know was
+/// never: attempts count on over uploads that follow a rename, over a person's word and over resends.
 fn standing(file: &FileRow, entry: JournalEntry) -> Standing {
+    let attempt = match entry {
+        JournalEntry::Sealed { epoch } => return standing_of_seal(file, epoch),
+        JournalEntry::Rename { attempt, .. } | JournalEntry::Published { attempt } => attempt,
+    };
+    match attempt.cmp(&file.attempt) {
+        Ordering::Less => Standing::Agreed,
+        Ordering::Equal => standing_within(file, entry),
+        Ordering::Greater => Standing::Behind,
+    }
+}
+
+fn standing_of_seal(file: &FileRow, epoch: i64) -> Standing {
+    match (file.state, file.sealed_epoch) {
+        (FileState::Claimed, _) => Standing::OneAhead,
+        (_, Some(sealed_epoch)) if sealed_epoch < epoch => Standing::Behind,
+        _ => Standing::Agreed,
+    }
+}
+
+/// The same attempt on both sides.
+fn standing_within(file: &FileRow, entry: JournalEntry) -> Standing {
     use FileState as S;
     match (entry, file.state) {
-        (JournalEntry::Sealed { .. }, S::Claimed) => Standing::OneAhead,
-        (JournalEntry::Sealed { .. }, _) | (_, S::Published | S::Settled | S::Uncertain) => Standing::Agreed,
-        (JournalEntry::Published, S::Renaming) => Standing::OneAhead,
-        // Uploaded again behind a rename that published nothing, or because a person said so: renames count anew.
-        (_, S::Sending) if file.rename_attempted => Standing::Agreed,
-        (JournalEntry::Rename { .. }, S::Ready) if file.rename_attempted && file.rename_attempt == 0 => {
-            Standing::Agreed
-        }
-        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n <= file.rename_attempt => Standing::Agreed,
-        (JournalEntry::Rename { n }, S::Ready | S::Renaming) if n == file.rename_attempt + 1 => Standing::OneAhead,
+        (_, S::Published | S::Settled | S::Uncertain) => Standing::Agreed,
+        // A person said that it did not arrive, or wants it sent again: the next attempt has not begun.
+        (_, S::Sending) if file.temporary_name.is_none() => Standing::Agreed,
+        (JournalEntry::Published { .. }, S::Renaming) => Standing::OneAhead,
+        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if n <= file.rename_attempt => Standing::Agreed,
+        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if n == file.rename_attempt + 1 => Standing::OneAhead,
         _ => Standing::Behind,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,13 @@ mod journal;
 mod judge;
 mod observe;
 mod outbound;
+mod people;
 mod personalise;
 mod pins;
 mod planning;
 mod retention;
+#[cfg(test)]
+mod sample;
 mod sealed;
 mod unrouted;
 
@@ -40,6 +43,7 @@ pub use agreement::file_report;
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
+pub use people::{Action, ActionError, PersonsOrder, ways_on};
 
 /// How many runs back alerts are looked up at most.
 const RUNS_BACK: u32 = 50;

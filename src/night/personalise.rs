@@ -27,6 +27,8 @@ pub(super) struct Personaliser<'a> {
     /// The claim's instant: keys must be live then.
     pub(super) at: DateTime<Utc>,
     pub(super) fill_seed: Zeroizing<[u8; 32]>,
+    /// A duplicate repeats plastics that were made before.
+    pub(super) is_duplicate: bool,
 }
 
 /// Why an item did not become a record.
@@ -96,7 +98,9 @@ impl Personaliser<'_> {
             .vault
             .open_pan(&owner, &Wrapped(item.pan.clone()))
             .map_err(|error| Fallout::Card(ReasonCode::CardDataUnavailable, error.to_string()))?;
-        still_to_be_made(item)?;
+        if !self.is_duplicate {
+            still_to_be_made(item)?;
+        }
         let product = self.product(item)?;
         let pin = self.pin(&owner, &pan, product, item).await?;
         let mut record = self.frame(number, item, pan);

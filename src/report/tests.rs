@@ -26,6 +26,11 @@ fn file(number: u64, state: FileState, records: u64) -> FileReport {
         sha256: Some(SHA256.into()),
         size_bytes: Some(2000),
         durations_ms: [("deliver", 12)].into(),
+        file_type: FileType::Normal,
+        resend_of: None,
+        delivery_number: 1,
+        abandoned: false,
+        trouble: None,
     }
 }
 

@@ -1,8 +1,12 @@
-//! The states of a file and of its deliveries.
+//! The states of a file and of its deliveries, and the authority under which a person moves them.
 //!
 //! [`FileState::next`] lists every legal pair; anything else is an error that names both.
 
+mod authority;
+
 use crate::card::product::words;
+
+pub use authority::{Authority, AuthorityError};
 
 words!(
     /// What started a run.
@@ -63,6 +67,10 @@ words!(
         ResolveNotDelivered = "resolve --not-delivered",
         /// A person takes the cards out; the file goes on empty.
         Abandon = "abandon",
+        /// A person has a settled file's same bytes delivered once more.
+        Resend = "resend",
+        /// A resend is given up; the file stays settled.
+        Withdraw = "withdraw",
     }
 );
 
@@ -79,10 +87,14 @@ pub struct IllegalTransition {
 impl FileState {
     /// The state after `event`.
     ///
+    /// A settled file stays settled while it is sent again: from [`FileEvent::Resend`] on, the state is that of its
+    /// newest delivery, until that is published, which settles nothing more, or withdrawn.
+    ///
     /// ```
     /// use emboss::settlement::{FileEvent, FileState};
     ///
     /// assert_eq!(FileState::Claimed.next(FileEvent::Seal), Ok(FileState::Sealed));
+    /// assert_eq!(FileState::Settled.next(FileEvent::Resend), Ok(FileState::Sending));
     /// assert!(FileState::Settled.next(FileEvent::Rename).is_err());
     /// ```
     ///
@@ -104,6 +116,8 @@ impl FileState {
             (S::Published, E::Settle) => S::Settled,
             (S::Uncertain, E::ResolveDelivered) => S::Published,
             (S::Uncertain, E::ResolveNotDelivered) => S::Sending,
+            (S::Settled, E::Resend) => S::Sending,
+            (S::Sending | S::Ready, E::Withdraw) => S::Settled,
             _ => return Err(IllegalTransition { state: self, event }),
         })
     }

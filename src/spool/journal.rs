@@ -1,7 +1,9 @@
 //! The journal: what was about to happen to each file, outside the database and durable before it happened.
 //!
-//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch>`, `... RENAME <n>` or
-//! `... PUBLISHED`. Append-only. A torn last line is a crash before the line was durable: nothing had followed it.
+//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch>`, `... RENAME <n> <attempt>` or
+//! `... PUBLISHED <attempt>`. Append-only. A torn last line is a crash before the line was durable: nothing had followed
+//! it. Why the attempt: renames count anew with every upload, attempts grow over all deliveries of a file, so that the
+//! newest line alone says how far the file had come.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,11 +25,16 @@ pub enum JournalEntry {
     },
     /// The n-th rename is about to be sent.
     Rename {
-        /// Which one, 1 and up.
+        /// Which one of the attempt, 1 and up.
         n: u32,
+        /// The attempt whose temporary file is renamed.
+        attempt: u32,
     },
     /// The house has the file.
-    Published,
+    Published {
+        /// The attempt that brought it there.
+        attempt: u32,
+    },
 }
 
 /// One line of the journal.
@@ -51,8 +58,8 @@ impl std::fmt::Display for JournalLine {
         write!(f, "{file_id} {institution}/{manufacturer} {sequence_number} ")?;
         match entry {
             JournalEntry::Sealed { epoch } => write!(f, "SEALED {epoch}"),
-            JournalEntry::Rename { n } => write!(f, "RENAME {n}"),
-            JournalEntry::Published => f.write_str("PUBLISHED"),
+            JournalEntry::Rename { n, attempt } => write!(f, "RENAME {n} {attempt}"),
+            JournalEntry::Published { attempt } => write!(f, "PUBLISHED {attempt}"),
         }
     }
 }
@@ -113,8 +120,8 @@ fn parse(line: &str) -> Option<JournalLine> {
     let (institution, manufacturer) = agreement.split_once('/')?;
     let entry = match rest {
         ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()? },
-        ["RENAME", n] => JournalEntry::Rename { n: n.parse().ok()? },
-        ["PUBLISHED"] => JournalEntry::Published,
+        ["RENAME", n, attempt] => JournalEntry::Rename { n: n.parse().ok()?, attempt: attempt.parse().ok()? },
+        ["PUBLISHED", attempt] => JournalEntry::Published { attempt: attempt.parse().ok()? },
         _ => return None,
     };
     Some(JournalLine {

@@ -203,7 +203,12 @@ fn sealed_files_expire_after_their_days_and_not_before() {
 fn the_journal_gives_back_what_was_noted() {
     let (_home, spool) = spool();
     assert_eq!(spool.journal().unwrap(), []);
-    let lines = [JournalEntry::Sealed { epoch: 12 }, JournalEntry::Rename { n: 1 }, JournalEntry::Published].map(line);
+    let lines = [
+        JournalEntry::Sealed { epoch: 12 },
+        JournalEntry::Rename { n: 1, attempt: 3 },
+        JournalEntry::Published { attempt: 3 },
+    ]
+    .map(line);
     for line in &lines {
         spool.note(line).unwrap();
     }
@@ -212,7 +217,7 @@ fn the_journal_gives_back_what_was_noted() {
     assert_eq!(
         text,
         format!(
-            "{ID} 246001/FACTORY_X 7 SEALED 12\n{ID} 246001/FACTORY_X 7 RENAME 1\n{ID} 246001/FACTORY_X 7 PUBLISHED\n"
+            "{ID} 246001/FACTORY_X 7 SEALED 12\n{ID} 246001/FACTORY_X 7 RENAME 1 3\n{ID} 246001/FACTORY_X 7 PUBLISHED 3\n"
         )
     );
 }
@@ -225,18 +230,18 @@ fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
     let mut file = OpenOptions::new().append(true).open(&journal).unwrap();
     file.write_all(format!("{ID} 246001/FACTORY_X 7 REN").as_bytes()).unwrap();
     assert_eq!(spool.journal().unwrap(), [line(JournalEntry::Sealed { epoch: 1 })]);
-    spool.note(&line(JournalEntry::Rename { n: 1 })).unwrap();
-    let expected = [JournalEntry::Sealed { epoch: 1 }, JournalEntry::Rename { n: 1 }].map(line);
+    spool.note(&line(JournalEntry::Rename { n: 1, attempt: 1 })).unwrap();
+    let expected = [JournalEntry::Sealed { epoch: 1 }, JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
     assert_eq!(spool.journal().unwrap(), expected);
 }
 
 #[test]
 fn a_whole_line_nobody_wrote_stops_with_its_number() {
     let (_home, spool) = spool();
-    spool.note(&line(JournalEntry::Published)).unwrap();
+    spool.note(&line(JournalEntry::Published { attempt: 1 })).unwrap();
     let journal = spool.folder().join("journal");
-    for bad in ["RENAME 1\n", "SEALED\n", "PUBLISHED 1\n", "LOST\n"] {
-        let good = format!("{ID} 246001/FACTORY_X 7 PUBLISHED\n");
+    for bad in ["RENAME 1\n", "SEALED\n", "PUBLISHED\n", "PUBLISHED 1 2\n", "LOST\n"] {
+        let good = format!("{ID} 246001/FACTORY_X 7 PUBLISHED 1\n");
         fs::write(&journal, format!("{good}{ID} 246001/FACTORY_X {bad}")).unwrap();
         let told = spool.journal().unwrap_err();
         assert!(matches!(told, SpoolError::Journal { line: 2, .. }), "{told}");

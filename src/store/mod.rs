@@ -15,15 +15,15 @@ use chrono::{DateTime, Utc};
 
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, PinAction, ReasonCode};
-use crate::settlement::{FileEvent, IllegalTransition};
+use crate::settlement::{Authority, FileEvent, IllegalTransition};
 
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use probes::{ProbeRow, Probes};
 pub use rows::{
-    AgreementNight, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue, PinnedItem,
-    PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
+    AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
+    PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
-pub use sql::SqlStore;
+pub use sql::{PostgresAccess, SqlStore};
 
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,14 @@ pub enum StoreError {
         /// The database, without its password.
         database: String,
         /// What it said.
+        reason: String,
+    },
+    /// A file that `[database]` names cannot be used (exit 2).
+    #[error("[database] {key}: {reason}")]
+    Settings {
+        /// Which key names it.
+        key: &'static str,
+        /// What is wrong with it, and what to do.
         reason: String,
     },
     /// Another run holds the lock (exit 4).
@@ -268,10 +276,12 @@ pub enum FileChange {
         /// Database time.
         at: DateTime<Utc>,
     },
-    /// [`FileEvent::Refuse`], [`FileEvent::Doubt`]: why, for people.
+    /// [`FileEvent::Refuse`], [`FileEvent::Doubt`], and a [`FileEvent::Withdraw`] that nobody ordered: why, for people.
     Because(String),
-    /// [`FileEvent::LoseSpool`], [`FileEvent::Abandon`], [`FileEvent::ResolveNotDelivered`],
-    /// [`FileEvent::ResolveDelivered`]: nothing else.
+    /// [`FileEvent::Abandon`], [`FileEvent::ResolveDelivered`], [`FileEvent::ResolveNotDelivered`],
+    /// [`FileEvent::Resend`], [`FileEvent::Withdraw`]: a person's order. Its audit row is written with the transition.
+    Ordered(Authority),
+    /// [`FileEvent::LoseSpool`]: nothing else.
     Nothing,
 }
 
@@ -329,8 +339,8 @@ pub trait Store: Probes + Send + Sync + std::fmt::Debug {
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError>;
 
-    /// Files that are not settled, by agreement and sequence number: those a run has to finish, and the UNCERTAIN ones,
-    /// which it may only tell of.
+    /// Files that are not settled or are being sent again, by agreement and sequence number: those a run has to finish,
+    /// and the UNCERTAIN ones, which it may only tell of.
     async fn unfinished(&self) -> Result<Vec<FileRow>, StoreError>;
 
     /// One file.
@@ -384,7 +394,34 @@ pub trait Store: Probes + Send + Sync + std::fmt::Debug {
     /// Events after a number.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError>;
 
-    /// Writes an event that no transition brings along, for example that a LIVE file was opened.
+    /// Makes a DUPLICATE of a settled file, CLAIMED under the agreement's next number, with every item that was
+    /// delivered in it; audited. It moves nothing when it is settled.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where the original is not settled.
+    async fn duplicate(
+        &self,
+        original: &FileRow,
+        new: &NewFile,
+        epoch: i64,
+        authority: &Authority,
+    ) -> Result<FileRow, StoreError>;
+
+    /// Writes an audit row, and the event of the same kind, of what no transition brings along: for example that a LIVE
+    /// file was opened.
+    async fn note_audited(
+        &self,
+        action: &str,
+        institution: Option<&InstitutionId>,
+        subject: &str,
+        authority: &Authority,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError>;
+
+    /// What persons ordered, after a number.
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+
+    /// Writes an event that no transition brings along and no person is behind.
     async fn note_event(
         &self,
         kind: &str,

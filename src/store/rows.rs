@@ -127,7 +127,7 @@ pub struct FileRow {
     pub cut_off: DateTime<Utc>,
     /// Database time of the claim, whole seconds.
     pub data_as_of: DateTime<Utc>,
-    /// Where it stands.
+    /// Where it stands; of a settled file that is being sent again, where its newest delivery stands.
     pub state: FileState,
     /// The epoch that may move it.
     pub epoch: i64,
@@ -153,7 +153,7 @@ pub struct FileRow {
     pub delivery_number: u32,
     /// Attempt of that delivery; 0 before the first.
     pub attempt: u32,
-    /// The attempt's temporary name.
+    /// The attempt's temporary name; none while no attempt has begun, and once a person said that it did not arrive.
     pub temporary_name: Option<String>,
     /// Destination identity when the attempt began.
     pub identity: Option<String>,
@@ -167,9 +167,21 @@ pub struct FileRow {
     pub settled_at: Option<DateTime<Utc>>,
     /// Whether any attempt of any delivery came to a rename: then it is never sealed again.
     pub rename_attempted: bool,
+    /// Whether a person took its cards out: it goes without any, and no claim fills it again.
+    pub abandoned: bool,
 }
 
 impl FileRow {
+    /// Whether it was settled before and is being sent again: that moves nothing and is counted nowhere.
+    pub fn is_resend(&self) -> bool {
+        self.settled_at.is_some() && self.state != FileState::Settled
+    }
+
+    /// Whether delivering it moves no plastic, so that it stands apart from the night's arithmetic.
+    pub fn is_apart(&self) -> bool {
+        self.file_type == FileType::Duplicate || self.is_resend()
+    }
+
     /// The state after `event`, as the table says.
     ///
     /// # Errors
@@ -311,5 +323,24 @@ pub struct EventRow {
     /// The issuer, where there is one.
     pub institution: Option<InstitutionId>,
     /// The rest, a JSON object without secrets.
+    pub data: String,
+}
+
+/// One row of the audit: what a person ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its number, growing.
+    pub number: i64,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who.
+    pub actor: String,
+    /// What, in the word of the event that tells of it.
+    pub action: String,
+    /// The file's id.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+    /// The rest, a JSON object without secrets: the states before and after, names and digests.
     pub data: String,
 }

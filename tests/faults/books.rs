@@ -1,6 +1,7 @@
 //! What the database says, read through the store: files, items, plastics, events, PINs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use emboss::ambient::{Random, SystemClock};
@@ -32,11 +33,11 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn read(config: &Config) -> Self {
-        runtime().block_on(Self::gather(config))
+    pub(crate) fn read(config: &Config, pins: i64) -> Self {
+        runtime().block_on(Self::gather(config, pins))
     }
 
-    async fn gather(config: &Config) -> Self {
+    async fn gather(config: &Config, pins: i64) -> Self {
         let store = open(config).await;
         let files = store.newest_files(ALL).await.expect("files");
         let mut items = Vec::new();
@@ -54,7 +55,7 @@ impl Books {
             items,
             plastics: plastics.collect(),
             events: store.events(0, ALL).await.expect("events"),
-            pins: number(&config.database.url, "SELECT COUNT(*) FROM pin").await,
+            pins,
             vault: adapters::open_vault(config, Arc::new(Random::system())).expect("a vault"),
         };
         store.close().await;
@@ -102,13 +103,14 @@ pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
     })
 }
 
-/// Asks the database for a number.
-async fn number(url: &str, query: &'static str) -> i64 {
-    let options = SqliteConnectOptions::new().filename(url.strip_prefix("sqlite:").expect("SQLite"));
-    let mut connection = options.connect().await.expect("opened");
-    let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("a number");
-    connection.close().await.expect("closed");
-    number
+/// Asks a SQLite database for a number.
+pub(crate) fn number(database: &Path, query: &'static str) -> i64 {
+    runtime().block_on(async {
+        let mut connection = SqliteConnectOptions::new().filename(database).connect().await.expect("opened");
+        let number = sqlx::query_scalar(query).fetch_one(&mut connection).await.expect("a number");
+        connection.close().await.expect("closed");
+        number
+    })
 }
 
 /// A card id of a test.

@@ -25,6 +25,7 @@ mod promise;
 mod schedule;
 mod site;
 mod whole;
+mod wire;
 
 mod claimed;
 mod night;
@@ -44,6 +45,11 @@ macro_rules! on_each_database {
             #[test]
             fn sqlite() {
                 super::$name(crate::site::Database::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                super::$name(crate::site::Database::Postgres);
             }
         })+
     };

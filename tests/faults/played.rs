@@ -216,6 +216,9 @@ impl<'a> Play<'a> {
     /// Fault 11.
     fn without_database(&mut self, arguments: &[&str], point: Point, time: u8) -> Outcome {
         match self.site.database {
+            Database::Postgres => self.paused_at(arguments, point, time, |play, _| {
+                play.site.server().kill_connections();
+            }),
             Database::Sqlite => {
                 let config = fs::read_to_string(self.site.path("emboss.toml")).expect("read");
                 let impatient = config.replacen("[database]", "[database]\nbusy_timeout_s = 1", 1);

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use emboss::fault::Point;
 use emboss::settlement::FileState;
+use rustix::process::Signal;
 
+use crate::process::until;
 use crate::promise;
 use crate::site::{Database, Site};
+use crate::wire::{Loss, Wire};
 
 pub(crate) const POINTS: [Point; 5] =
     [Point::Published, Point::SettleUncommitted, Point::SettleCommitted, Point::Settled, Point::RunEnded];
@@ -23,6 +26,30 @@ fn f08_killed_around_the_settlements_commit_it_is_settled_once(database: Databas
         assert_eq!(books.moves().len(), if committed { 5 } else { 0 }, "{point:?}");
         let report = site.resumes();
         promise::check(&site, &report, point.name());
+    }
+}
+
+/// The database has the COMMIT, or never got it, and the run gets no answer: it reads the state again, and settles the
+/// file in the same run.
+#[test]
+fn f08_the_settlements_commit_is_not_answered_the_state_is_read_again() {
+    for (loss, state) in [(Loss::Answer, FileState::Settled), (Loss::Request, FileState::Published)] {
+        let site = Site::new(Database::Postgres);
+        let direct = site.server().url();
+        let wire = Wire::to(site.server().cluster().port());
+        site.configure(&format!("{direct:?}"), &format!("{:?}\ntls = \"off\"", site.server().url_through(wire.port())));
+        let mut run = site.start("stop@settle-uncommitted,stop@settle-uncommitted#2");
+        run.wait_until_stopped();
+        wire.lose_next(loss);
+        run.send(Signal::CONT);
+        until("the COMMIT is lost", || wire.has_lost());
+        if loss == Loss::Request {
+            run.wait_until_stopped();
+            assert_eq!(site.books().file().state, state, "nothing was committed");
+            run.send(Signal::CONT);
+        }
+        let report = run.ends().exits(0).object();
+        promise::check(&site, &report, &format!("{loss:?} lost"));
     }
 }
 

@@ -190,7 +190,7 @@ async fn a_line_rename_that_was_not_committed_counts_as_attempted() {
         .lines()
         .filter_map(|line| line.split_once("RENAME ").map(|(_, n)| n.to_owned()))
         .collect();
-    assert_eq!(renames, ["1", "2"]);
+    assert_eq!(renames, ["1 1", "2 1"], "number and attempt");
 }
 
 /// R69: found before the file is sealed, the item is released and the others go.

@@ -76,9 +76,22 @@ impl Cluster {
     /// # Panics
     /// Where PostgreSQL is missing or does not start.
     pub fn start_with(settings: &[&str]) -> Arc<Self> {
+        Self::start_in(&place(), settings)
+    }
+
+    /// The same, whatever it waits for: for measurements.
+    ///
+    /// # Panics
+    /// As [`start_with`](Self::start_with).
+    pub fn start_on_disk(settings: &[&str]) -> Arc<Self> {
+        Self::start_in(&std::env::temp_dir(), settings)
+    }
+
+    fn start_in(place: &Path, settings: &[&str]) -> Arc<Self> {
         let programs = programs();
         let user = User::of_the_server();
-        let folder = tempfile::Builder::new().prefix("emboss-postgres-").tempdir().expect("a temporary folder").keep();
+        let folder = tempfile::Builder::new().prefix("emboss-postgres-").tempdir_in(place);
+        let folder = folder.expect("a temporary folder").keep();
         user.give(&folder);
         let watcher = watch(&folder);
         let cluster =
@@ -172,6 +185,7 @@ impl Cluster {
             "listen_addresses = '127.0.0.1'".to_owned(),
             format!("unix_socket_directories = '{}'", self.folder.display()),
             "max_connections = 200".to_owned(),
+            "max_wal_size = 256MB".to_owned(),
             "ssl = on".to_owned(),
             format!("ssl_cert_file = '{}'", self.folder.join("server.crt").display()),
             format!("ssl_key_file = '{}'", self.folder.join("server.key").display()),
@@ -358,6 +372,14 @@ fn write_secret(path: &Path, text: &str) {
     use std::io::Write;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     opened.and_then(|mut file| file.write_all(text.as_bytes())).expect("written");
+}
+
+/// A folder in memory where there is one with room: the server synchronises as it would on a disk, and waits for none.
+fn place() -> PathBuf {
+    const ROOM: u64 = 4 << 30;
+    let memory = PathBuf::from("/dev/shm");
+    let room = rustix::fs::statvfs(&memory).map_or(0, |found| found.f_bavail * found.f_frsize);
+    if room >= ROOM { memory } else { std::env::temp_dir() }
 }
 
 /// The newest server of Debian's package, 15 or newer.

@@ -7,7 +7,7 @@ use emboss::settlement::{FileEvent, FileState};
 use emboss::store::*;
 use uuid::Uuid;
 
-async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
+pub(crate) async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
     let mut seed = Seed::begin(store).await;
     for number in 1..=cards {
         seed.marked_card(number, None).await;
@@ -21,16 +21,29 @@ async fn claimed(store: &dyn Store, cards: i64) -> (Run, FileRow) {
 pub(crate) async fn epochs_grow_and_runs_are_kept(store: &dyn Store) {
     let (first, second) = (RunId(Uuid::from_u128(1)), RunId(Uuid::from_u128(2)));
     let one = store.begin_run(&run_row(first, 20)).await.unwrap();
-    let two = store.begin_run(&run_row(second, 21)).await.unwrap();
-    assert!(two > one);
     let ended = at("2026-11-20T03:07:00Z");
     store.end_run(first, ended, 1, "{\"a\":1}").await.unwrap();
     assert!(store.end_run(first, ended, 0, "{}").await.is_err());
+    let two = store.begin_run(&run_row(second, 21)).await.unwrap();
+    assert!(two > one);
     let runs = store.runs(10).await.unwrap();
     assert_eq!(runs[0], run_row(second, 21));
     let report = Some("{\"a\":1}".to_owned());
     assert_eq!(runs[1], RunRow { ended_at: Some(ended), exit_code: Some(1), report, ..run_row(first, 20) });
     assert_eq!(store.runs(1).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn fault_22_a_run_that_was_overtaken_cannot_write_its_end(store: &dyn Store) {
+    let (stale, next) = (RunId(Uuid::from_u128(1)), RunId(Uuid::from_u128(2)));
+    let epoch_of_ours = store.begin_run(&run_row(stale, 20)).await.unwrap();
+    store.begin_run(&run_row(next, 20)).await.unwrap();
+    let ended = at("2026-11-20T03:07:00Z");
+    let events = store.events(0, 100).await.unwrap();
+    let refused = store.end_run(stale, ended, 1, "{}").await;
+    assert!(matches!(refused, Err(StoreError::Superseded { epoch, .. }) if epoch == epoch_of_ours), "{refused:?}");
+    assert_eq!(store.runs(10).await.unwrap()[1], run_row(stale, 20), "it looks like one that died");
+    assert_eq!(store.events(0, 100).await.unwrap(), events);
+    store.end_run(next, ended, 0, "{}").await.unwrap();
 }
 
 pub(crate) async fn a_probe_is_kept_until_the_next_one(store: &dyn Store) {
@@ -157,8 +170,8 @@ pub(crate) async fn after_a_rename_nothing_is_sealed_again(store: &dyn Store) {
     run.renaming(store, &mut file).await;
     run.step(store, &mut file, FileEvent::Refuse, FileChange::Because("no folder".into())).await;
     assert_eq!((file.state, file.trouble.as_deref()), (FileState::Ready, Some("no folder")));
-    for event in [FileEvent::LoseSpool, FileEvent::Abandon] {
-        let refused = store.advance(&file, event, run.epoch, FileChange::Nothing).await;
+    for (event, change) in [(FileEvent::LoseSpool, FileChange::Nothing), (FileEvent::Abandon, ordered("why"))] {
+        let refused = store.advance(&file, event, run.epoch, change).await;
         assert!(matches!(refused, Err(StoreError::Illegal { .. })), "{refused:?}");
     }
     run.step(store, &mut file, FileEvent::Send, sending(2)).await;
@@ -170,8 +183,8 @@ pub(crate) async fn after_a_rename_nothing_is_sealed_again(store: &dyn Store) {
 pub(crate) async fn an_abandoned_file_goes_out_empty(store: &dyn Store) {
     let (run, mut file) = claimed(store, 2).await;
     run.seal(store, &mut file).await;
-    run.step(store, &mut file, FileEvent::Abandon, FileChange::Nothing).await;
-    assert_eq!(file.state, FileState::Claimed);
+    run.step(store, &mut file, FileEvent::Abandon, ordered("its house burned down")).await;
+    assert_eq!((file.state, file.abandoned), (FileState::Claimed, true));
     assert_eq!((live(store, 1).await, live(store, 2).await), (vec![(uid(1), false)], vec![(uid(2), false)]));
     let outcome = run.settle(store, &mut file).await;
     assert_eq!((outcome, file.records), (SettleOutcome::default(), Some(0)));
@@ -184,13 +197,14 @@ pub(crate) async fn a_doubtful_file_waits_for_a_person(store: &dyn Store) {
     assert_eq!(file.state, FileState::Uncertain);
     assert_eq!(store.unfinished().await.unwrap(), [file.clone()], "until then every run tells of it");
     let mut sent_again = file.clone();
-    run.step(store, &mut sent_again, FileEvent::ResolveNotDelivered, FileChange::Nothing).await;
+    run.step(store, &mut sent_again, FileEvent::ResolveNotDelivered, ordered("it did not come")).await;
     assert_eq!((sent_again.state, sent_again.attempt), (FileState::Sending, 1));
+    assert_eq!(sent_again.temporary_name, None, "no attempt has begun");
     run.step(store, &mut sent_again, FileEvent::Send, sending(2)).await;
     run.step(store, &mut sent_again, FileEvent::Complete, FileChange::Complete).await;
     run.step(store, &mut sent_again, FileEvent::Rename, FileChange::Rename { rename_attempt: 1 }).await;
     run.step(store, &mut sent_again, FileEvent::Doubt, FileChange::Because("no answer".into())).await;
-    run.step(store, &mut sent_again, FileEvent::ResolveDelivered, FileChange::Nothing).await;
+    run.step(store, &mut sent_again, FileEvent::ResolveDelivered, ordered("it is there")).await;
     assert_eq!(sent_again.state, FileState::Published);
     assert!(sent_again.published_at.is_some());
     assert_eq!(store.settle(&sent_again, run.epoch).await.unwrap().moved, 1);

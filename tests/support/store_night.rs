@@ -6,7 +6,7 @@ use super::seed::*;
 use emboss::agreement::{FileFormat, FileVersion};
 use emboss::card::*;
 use emboss::selection::{Dossier, PinAction, ReasonCode};
-use emboss::settlement::FileEvent;
+use emboss::settlement::{Authority, FileEvent};
 use emboss::store::*;
 use uuid::Uuid;
 
@@ -209,6 +209,16 @@ pub(crate) fn sealed(records: u64) -> FileChange {
 /// What an attempt writes.
 pub(crate) fn sending(attempt: u32) -> FileChange {
     FileChange::Send { attempt, temporary_name: format!("EMB_TEST.{attempt}.part"), identity: "sftp host".into() }
+}
+
+/// A person's order.
+pub(crate) fn ordered(reason: &str) -> FileChange {
+    FileChange::Ordered(anna(reason))
+}
+
+/// Anna, and why.
+pub(crate) fn anna(reason: &str) -> Authority {
+    Authority::new("anna", reason).unwrap()
 }
 
 /// A PIN as the vault would make it.

@@ -98,22 +98,27 @@ pub(crate) async fn a_card_number_exists_once_over_all_institutions(store: &dyn 
         bin: "400000".into(),
         last4: "0001".into(),
     };
-    assert!(seed.work.new_card(&other, &again, marked()).await.is_err());
     pan_index[31] = 9;
     assert!(!seed.work.pan_known(&pan_index).await.unwrap());
+    assert!(seed.work.new_card(&other, &again, marked()).await.is_err());
 }
 
 pub(crate) async fn r130_one_normal_request_per_plastic_and_event(store: &dyn Store) {
     let mut seed = Seed::begin(store).await;
     seed.reissued_card(1, None).await;
     let again = Request { record_uid: uid(77), ..request(2, ProductionEvent::Rplre) };
-    assert!(seed.work.new_request(&issuer(), card_id(1), &again).await.is_err());
-    let reproduction = Request { reproduction: true, ..again };
+    let reproduction = Request { reproduction: true, ..again.clone() };
     seed.request(1, &reproduction).await;
     // PIN orders: one at a time.
     seed.request(1, &pin_order(1, 1)).await;
+    seed.commit().await;
     let second = Request { record_uid: uid(78), ..pin_order(1, 1) };
-    assert!(seed.work.new_request(&issuer(), card_id(1), &second).await.is_err());
+    for refused in [again, second.clone()] {
+        // A refusal ends the unit of work: nothing more can be done in it.
+        let mut work = store.intake().await.unwrap();
+        assert!(work.new_request(&issuer(), card_id(1), &refused).await.is_err());
+    }
+    let mut seed = Seed::begin(store).await;
     seed.work.close_request(&issuer(), uid(1_000_001), ReasonCode::NothingToPrint).await.unwrap();
     seed.request(1, &second).await;
 }

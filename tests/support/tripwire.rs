@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use emboss::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use emboss::selection::{Dossier, ReasonCode};
-use emboss::settlement::FileEvent;
+use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewPin,
-    NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow, SettleOutcome,
+    Store, StoreError,
 };
 
 /// Whether the step itself still happens.
@@ -243,6 +244,32 @@ impl Store for Tripwire {
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         self.here()?;
         self.inner.events(after, limit).await
+    }
+
+    async fn duplicate(
+        &self,
+        original: &FileRow,
+        new: &NewFile,
+        epoch: i64,
+        authority: &Authority,
+    ) -> Result<FileRow, StoreError> {
+        self.step("duplicate", self.inner.duplicate(original, new, epoch, authority)).await
+    }
+
+    async fn note_audited(
+        &self,
+        action: &str,
+        institution: Option<&InstitutionId>,
+        subject: &str,
+        authority: &Authority,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        self.step("note_audited", self.inner.note_audited(action, institution, subject, authority, data)).await
+    }
+
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.here()?;
+        self.inner.audit(after, limit).await
     }
 
     async fn note_event(

@@ -3,9 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use std::sync::Arc;
+
 use super::*;
-use crate::ambient::FixedClock;
+use crate::ambient::{Clock, FixedClock, Random};
 use crate::seal::{GeneratedKey, generate_key};
+use crate::store::StoreError;
 use crate::vault::KeyAlgorithm;
 use crate::vault::Vault;
 use crate::vault::key_set::{KeySet, make_test_keys};

@@ -115,7 +115,7 @@ impl Claim<'_> {
         let call = files::CLAIMED_BEFORE.call().bind(self.order.due.institution.as_str());
         let call = call.bind(self.order.manufacturer.as_str()).bind(self.order.due.cut_off.timestamp_micros());
         for file in files::list(call, self.connection).await? {
-            items::release_all(self.connection, file.file_id, "claimed again").await?;
+            items::release_all(self.connection, &file, "claimed again").await?;
             let call = sql::CLAIM_AGAIN.call().bind(file.file_id.to_string()).bind(file.epoch);
             if self.stamp(call).run(self.connection).await? != 1 {
                 let what = format!("file {}", file.file_id);
@@ -211,7 +211,7 @@ impl Claim<'_> {
         let call = self.stamp(call).bind(manufacturer.as_str()).bind(number).bind(previous);
         let call =
             call.bind(FileType::Normal.as_str()).bind(FileState::Claimed.as_str()).bind(new.fill_seed.as_slice());
-        call.run(self.connection).await?;
+        call.bind(None::<String>).run(self.connection).await?;
         self.files.push(new.file_id);
         Ok(())
     }

@@ -15,8 +15,8 @@ statement!(
 );
 statement!(
     pub(super) NEW_FILE = "INSERT INTO file (file_id, institution, night, run_id, format, version, cut_off, data_as_of,
-        epoch, manufacturer, sequence_number, previous_file_id, file_type, state, fill_seed)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        epoch, manufacturer, sequence_number, previous_file_id, file_type, state, fill_seed, resend_of)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
 /// Bound row by row in the order of its columns.
 pub(super) const WRITE_ITEMS: ManyRows = ManyRows {

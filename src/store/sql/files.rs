@@ -1,7 +1,8 @@
-//! Files: how they are read, and every transition but the claim's and the settlement's.
+//! Files: how they are read, and every transition but the claim's, the settlement's and those of a resend.
 //!
 //! Invariants: a transition is one UPDATE guarded by the state and the epoch the caller saw, and hits one row; its
-//! event is written in the same transaction; once a rename was attempted a file is never sealed again.
+//! event, and the audit row of a person's order, are written in the same transaction; once a rename was attempted a file
+//! is never sealed again.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -9,10 +10,10 @@ use serde_json::json;
 use super::columns::Columns;
 use super::connection::Connection;
 use super::statement::{Call, Row, statement};
-use super::{SqlStore, events, guarded, items, runs};
+use super::{SqlStore, audit, events, guarded, items, runs};
 use crate::agreement::FileVersion;
 use crate::card::FileId;
-use crate::settlement::{FileEvent, FileState, IllegalTransition};
+use crate::settlement::{Authority, FileEvent, FileState, IllegalTransition};
 use crate::store::{FileChange, FileRow, NightKey, StoreError};
 
 /// A SELECT of files with their newest delivery.
@@ -20,10 +21,11 @@ macro_rules! files {
     ($visibility:vis $name:ident, $rest:literal) => {
         statement!(
             $visibility $name = "SELECT f.file_id, f.night, f.run_id, f.institution, f.manufacturer, f.sequence_number,
-    f.previous_file_id, f.file_type, f.resend_of, f.format, f.version, f.cut_off, f.data_as_of, f.state, f.epoch,
-    f.sealed_epoch, f.fill_seed, f.file_name, f.sha256, f.size_bytes, f.records, f.cards, f.pin_only,
+    f.previous_file_id, f.file_type, f.resend_of, f.format, f.version, f.cut_off, f.data_as_of,
+    CASE WHEN f.state = 'SETTLED' AND d.state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN') THEN d.state ELSE f.state END,
+    f.epoch, f.sealed_epoch, f.fill_seed, f.file_name, f.sha256, f.size_bytes, f.records, f.cards, f.pin_only,
     f.by_production_event, f.delivery_number, COALESCE(d.attempt, 0), d.temporary_name, d.identity,
-    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at, f.settled_at, f.rename_attempted
+    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at, f.settled_at, f.rename_attempted, f.abandoned
   FROM file AS f
   LEFT JOIN delivery AS d ON d.file_id = f.file_id AND d.delivery_number = f.delivery_number ",
             $rest
@@ -33,7 +35,8 @@ macro_rules! files {
 files!(FILE, "WHERE f.file_id = $1");
 files!(
     UNFINISHED,
-    "WHERE f.state <> 'SETTLED'
+    "WHERE f.file_id IN (SELECT file_id FROM file WHERE state <> 'SETTLED' UNION ALL
+    SELECT file_id FROM delivery WHERE state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN'))
  ORDER BY f.institution, f.manufacturer, f.sequence_number"
 );
 files!(FILES_NAMED, "WHERE f.file_id = $1 OR f.file_name = $1 OR f.file_name = $2 ORDER BY f.data_as_of DESC LIMIT 1");
@@ -42,7 +45,7 @@ files!(NEWEST_FILES, "ORDER BY f.data_as_of DESC, f.institution, f.manufacturer,
 files!(
     pub(super) CLAIMED_BEFORE,
     "WHERE f.institution = $1 AND f.manufacturer = $2 AND f.state = 'CLAIMED' AND f.file_type = 'NORMAL'
-   AND f.state <> 'SETTLED' AND f.cut_off < $3 ORDER BY f.sequence_number"
+   AND f.abandoned = 0 AND f.cut_off < $3 ORDER BY f.sequence_number"
 );
 
 statement!(ADOPT = "UPDATE file SET epoch = $4 WHERE file_id = $1 AND state = $2 AND epoch = $3");
@@ -58,7 +61,8 @@ statement!(
 );
 statement!(
     UNSEAL_FILE = "UPDATE file SET state = $4, sealed_epoch = NULL, file_name = NULL, sha256 = NULL, size_bytes = NULL,
-        records = NULL, cards = NULL, pin_only = NULL, by_production_event = NULL, key_fingerprints = NULL, trouble = $5
+        records = NULL, cards = NULL, pin_only = NULL, by_production_event = NULL, key_fingerprints = NULL, trouble = $5,
+        abandoned = CASE WHEN $6 = 1 THEN 1 ELSE abandoned END
     WHERE file_id = $1 AND state = $2 AND epoch = $3 AND rename_attempted = 0"
 );
 statement!(RENAME_ATTEMPTED = "SELECT rename_attempted FROM file WHERE file_id = $1 AND state = $2 AND epoch = $3");
@@ -75,6 +79,9 @@ statement!(
     MOVE_DELIVERY = "UPDATE delivery SET state = $3, rename_attempt = COALESCE($4, rename_attempt),
         published_at = COALESCE($5, published_at)
     WHERE file_id = $1 AND delivery_number = $2"
+);
+statement!(
+    FORGET_ATTEMPT = "UPDATE delivery SET state = $3, temporary_name = '' WHERE file_id = $1 AND delivery_number = $2"
 );
 
 fn file_row(row: &Row) -> Result<FileRow, StoreError> {
@@ -106,13 +113,14 @@ fn file_row(row: &Row) -> Result<FileRow, StoreError> {
         by_production_event: columns.take()?,
         delivery_number: columns.number()?,
         attempt: columns.number()?,
-        temporary_name: columns.take()?,
+        temporary_name: columns.take::<Option<String>>()?.filter(|name| !name.is_empty()),
         identity: columns.take()?,
         rename_attempt: columns.number()?,
         trouble: columns.take()?,
         published_at: columns.instant_optional()?,
         settled_at: columns.instant_optional()?,
         rename_attempted: columns.flag()?,
+        abandoned: columns.flag()?,
     })
 }
 
@@ -159,7 +167,8 @@ pub(super) async fn newest(store: &SqlStore, limit: u32) -> Result<Vec<FileRow>,
 pub(super) async fn adopt(store: &SqlStore, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError> {
     let mut transaction = store.begin().await?;
     runs::still_ours(&mut transaction, epoch, || format!("file {}", file.file_id)).await?;
-    let call = ADOPT.call().bind(file.file_id.to_string()).bind(file.state.as_str()).bind(file.epoch).bind(epoch);
+    let state = if file.is_resend() { FileState::Settled } else { file.state };
+    let call = ADOPT.call().bind(file.file_id.to_string()).bind(state.as_str()).bind(file.epoch).bind(epoch);
     if call.run(&mut transaction).await? != 1 {
         return Err(StoreError::Superseded { what: format!("file {}", file.file_id), epoch });
     }
@@ -169,12 +178,12 @@ pub(super) async fn adopt(store: &SqlStore, file: &FileRow, epoch: i64) -> Resul
 }
 
 /// A transition under way: the file as the caller saw it, and where it goes.
-struct Transition<'a> {
-    file: &'a FileRow,
-    event: FileEvent,
-    epoch: i64,
-    to: FileState,
-    now: DateTime<Utc>,
+pub(super) struct Transition<'a> {
+    pub(super) file: &'a FileRow,
+    pub(super) event: FileEvent,
+    pub(super) epoch: i64,
+    pub(super) to: FileState,
+    pub(super) now: DateTime<Utc>,
 }
 
 /// One transition of a file.
@@ -188,9 +197,14 @@ pub(super) async fn advance(
     let to = file.after(event)?;
     let mut transaction = store.begin().await?;
     let step = Transition { file, event, epoch, to, now: store.time(&mut transaction).await? };
-    step.write(&mut transaction, change).await?;
+    let authority = if let FileChange::Ordered(authority) = &change { Some(authority.clone()) } else { None };
+    if event == FileEvent::Resend || file.is_resend() {
+        step.write_again(&mut transaction, change).await?;
+    } else {
+        step.write(&mut transaction, change).await?;
+    }
     let moved = known(&mut transaction, file.file_id).await?;
-    step.tell(&mut transaction, &moved).await?;
+    step.tell(&mut transaction, &moved, authority.as_ref()).await?;
     transaction.commit().await?;
     Ok(moved)
 }
@@ -202,9 +216,9 @@ impl Transition<'_> {
         match (self.event, change) {
             (E::Seal, change @ FileChange::Seal { .. }) => self.seal(connection, change).await,
             (E::LoseSpool, FileChange::Nothing) => self.unseal(connection, "SPOOL_LOST").await,
-            (E::Abandon, FileChange::Nothing) => {
+            (E::Abandon, FileChange::Ordered(_)) => {
                 self.unseal(connection, "abandoned").await?;
-                items::release_all(connection, self.file.file_id, "abandoned").await
+                items::release_all(connection, self.file, "abandoned").await
             }
             (E::Send, FileChange::Send { attempt, temporary_name, identity }) => {
                 let number = number.max(1);
@@ -214,24 +228,34 @@ impl Transition<'_> {
                 let what = || format!("delivery {number} of file {}", self.file.file_id);
                 guarded(call.run(connection).await?, what, "an attempt of that number was made before")
             }
-            (E::Complete, FileChange::Complete) | (E::ResolveNotDelivered, FileChange::Nothing) => {
+            (E::Complete, FileChange::Complete) => {
                 self.move_file(connection, self.file.trouble.as_deref(), None, number).await?;
                 self.move_delivery(connection, self.to.as_str(), None, None).await
+            }
+            (E::ResolveNotDelivered, FileChange::Ordered(_)) => {
+                self.move_file(connection, None, None, number).await?;
+                let call = FORGET_ATTEMPT.call().bind(self.file.file_id.to_string()).bind(number);
+                self.one_delivery(call.bind(self.to.as_str()).run(connection).await?)
             }
             (E::Rename, FileChange::Rename { rename_attempt }) => {
                 self.move_file(connection, self.file.trouble.as_deref(), None, number).await?;
                 self.move_delivery(connection, self.to.as_str(), Some(rename_attempt), None).await
             }
             (E::Publish, FileChange::Publish { at }) => self.publish(connection, at).await,
-            (E::ResolveDelivered, FileChange::Nothing) => self.publish(connection, self.now).await,
+            (E::ResolveDelivered, FileChange::Ordered(_)) => self.publish(connection, self.now).await,
             (E::Refuse | E::Doubt, FileChange::Because(why)) => {
                 self.move_file(connection, Some(&why), None, number).await?;
                 self.move_delivery(connection, self.to.as_str(), None, None).await
             }
-            _ => Err(StoreError::Corrupt {
-                what: format!("file {}", self.file.file_id),
-                reason: format!("{} was asked for with what belongs to another transition", self.event),
-            }),
+            _ => Err(self.of_another()),
+        }
+    }
+
+    /// An event with a change that is not its own.
+    pub(super) fn of_another(&self) -> StoreError {
+        StoreError::Corrupt {
+            what: format!("file {}", self.file.file_id),
+            reason: format!("{} was asked for with what belongs to another transition", self.event),
         }
     }
 
@@ -271,6 +295,7 @@ impl Transition<'_> {
     /// Back to CLAIMED; the attempts already made keep their numbers.
     async fn unseal(&self, connection: &mut Connection, why: &str) -> Result<(), StoreError> {
         let call = self.guard(UNSEAL_FILE.call()).bind(self.to.as_str()).bind(why);
+        let call = call.bind(self.event == FileEvent::Abandon);
         if call.run(connection).await? != 1 {
             return Err(match self.guard(RENAME_ATTEMPTED.call()).row(connection).await? {
                 // The row is ours, so it is the rename that forbids it.
@@ -309,8 +334,13 @@ impl Transition<'_> {
         let number = self.file.delivery_number;
         let call = MOVE_DELIVERY.call().bind(self.file.file_id.to_string()).bind(number).bind(state);
         let call = call.bind(rename_attempt).bind(published_at.map(|at| at.timestamp_micros()));
-        let what = || format!("delivery {number} of file {}", self.file.file_id);
-        guarded(call.run(connection).await?, what, "it is not there")
+        self.one_delivery(call.run(connection).await?)
+    }
+
+    /// A delivery's row changes alone, and it is there.
+    pub(super) fn one_delivery(&self, changed: u64) -> Result<(), StoreError> {
+        let what = || format!("delivery {} of file {}", self.file.delivery_number, self.file.file_id);
+        guarded(changed, what, "it is not there, or not where it was")
     }
 
     /// The guard's parameters, `$1` to `$3` of every transition.
@@ -318,7 +348,7 @@ impl Transition<'_> {
         call.bind(self.file.file_id.to_string()).bind(self.file.state.as_str()).bind(self.epoch)
     }
 
-    fn hit(&self, changed: u64) -> Result<(), StoreError> {
+    pub(super) fn hit(&self, changed: u64) -> Result<(), StoreError> {
         if changed == 1 { Ok(()) } else { Err(self.stale()) }
     }
 
@@ -326,14 +356,30 @@ impl Transition<'_> {
         StoreError::Stale { file_id: self.file.file_id, event: self.event, epoch: self.epoch }
     }
 
-    async fn tell(&self, connection: &mut Connection, moved: &FileRow) -> Result<(), StoreError> {
+    async fn tell(
+        &self,
+        connection: &mut Connection,
+        moved: &FileRow,
+        authority: Option<&Authority>,
+    ) -> Result<(), StoreError> {
         let mut data = about(moved);
         data["from"] = json!(self.file.state);
         data["to"] = json!(self.to);
         data["epoch"] = json!(self.epoch);
+        data["delivery"] = json!(moved.delivery_number);
         data["attempt"] = json!(moved.attempt);
         data["trouble"] = json!(moved.trouble);
-        events::write(connection, self.now, kind_of(self.event), Some(&moved.institution), &data).await
+        let (kind, institution) = (kind_of(self.event), Some(&moved.institution));
+        match authority {
+            Some(authority) => {
+                // What was taken back is told as it was.
+                data["fileName"] = json!(self.file.file_name);
+                data["sha256"] = json!(self.file.sha256);
+                let order = audit::Order { action: kind, institution, subject: &moved.file_id.to_string(), authority };
+                order.write(connection, self.now, data).await
+            }
+            None => events::write(connection, self.now, kind, institution, &data).await,
+        }
     }
 }
 
@@ -359,5 +405,7 @@ fn kind_of(event: FileEvent) -> &'static str {
         FileEvent::ResolveDelivered => "file.resolved_delivered",
         FileEvent::ResolveNotDelivered => "file.resolved_not_delivered",
         FileEvent::Abandon => "file.abandoned",
+        FileEvent::Resend => "file.resend_ordered",
+        FileEvent::Withdraw => "file.resend_withdrawn",
     }
 }

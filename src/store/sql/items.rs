@@ -11,8 +11,9 @@ use super::statement::{Row, statement};
 use super::value::Value;
 use super::{SqlStore, events, files};
 use crate::card::{FileId, RecordUid};
+use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
-use crate::store::{ItemCounts, ItemPin, PinnedItem, StoreError};
+use crate::store::{FileRow, ItemCounts, ItemPin, PinnedItem, StoreError};
 
 // CROSS JOIN fixes the order of reading: along the file, everything else by its key.
 statement!(
@@ -174,8 +175,11 @@ pub(super) async fn release(
         let what = format!("requests of file {file_id} that fell out with {code}");
         let call = RELEASE_SOME.call().bind(file_id.to_string()).bind(Value::Texts(uids.clone())).bind(code);
         expect_count(call.run(&mut transaction).await?, uids.len() as u64, &what)?;
-        let call = REOPEN_SOME.call().bind(file_id.to_string()).bind(Value::Texts(uids.clone()));
-        expect_count(call.run(&mut transaction).await?, uids.len() as u64, &what)?;
+        // A duplicate's requests are SENT with its original, and stay so.
+        if file.file_type == FileType::Normal {
+            let call = REOPEN_SOME.call().bind(file_id.to_string()).bind(Value::Texts(uids.clone()));
+            expect_count(call.run(&mut transaction).await?, uids.len() as u64, &what)?;
+        }
         for record_uid in uids {
             let mut data = files::about(&file);
             data["recordUid"] = json!(record_uid);
@@ -186,15 +190,19 @@ pub(super) async fn release(
     transaction.commit().await
 }
 
-/// Takes every item out of a file: their requests are OPEN again.
-pub(super) async fn release_all(connection: &mut Connection, file_id: FileId, reason: &str) -> Result<(), StoreError> {
-    let reopened = REOPEN_REQUESTS.call().bind(file_id.to_string()).run(connection).await?;
-    let released = RELEASE_ITEMS.call().bind(file_id.to_string()).bind(reason).run(connection).await?;
-    if reopened != released {
-        return Err(StoreError::Corrupt {
-            what: format!("file {file_id}"),
+/// Takes every item out of a file: their requests are OPEN again, those of a duplicate stay SENT.
+pub(super) async fn release_all(connection: &mut Connection, file: &FileRow, reason: &str) -> Result<(), StoreError> {
+    let id = file.file_id.to_string();
+    let reopened = match file.file_type {
+        FileType::Normal => Some(REOPEN_REQUESTS.call().bind(id.as_str()).run(connection).await?),
+        FileType::Duplicate => None,
+    };
+    let released = RELEASE_ITEMS.call().bind(id).bind(reason).run(connection).await?;
+    match reopened {
+        Some(reopened) if reopened != released => Err(StoreError::Corrupt {
+            what: format!("file {}", file.file_id),
             reason: format!("{released} items stand in it, {reopened} requests are CLAIMED by it"),
-        });
+        }),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -4,6 +4,8 @@
 //! written once where the databases agree and once for each where they do not (`statement.rs`); what only one database
 //! has stands in a file of its own: `sqlite.rs`, `postgres.rs`.
 
+mod again;
+mod audit;
 mod claim;
 mod claim_statements;
 mod columns;
@@ -17,6 +19,8 @@ mod items;
 mod many;
 mod pins;
 mod plastics;
+mod postgres;
+mod postgres_lock;
 mod probes;
 mod runs;
 mod settle;
@@ -38,16 +42,17 @@ use tokio::sync::Mutex;
 
 use self::columns::Columns;
 use self::connection::{Connection, Held, Transaction};
+pub use self::postgres::PostgresAccess;
 use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
-    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewPin,
-    NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, ReasonCode};
-use crate::settlement::FileEvent;
+use crate::settlement::{Authority, FileEvent};
 
 // Not now(), which stands still within a transaction.
 statement!(
@@ -71,8 +76,7 @@ enum Place {
         turn: Arc<Mutex<()>>,
     },
     Postgres {
-        /// Without the password.
-        name: String,
+        access: PostgresAccess,
         pool: PgPool,
     },
 }
@@ -81,7 +85,7 @@ impl std::fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.place {
             Place::Sqlite { path, .. } => write!(f, "SqlStore(sqlite:{})", path.display()),
-            Place::Postgres { name, .. } => write!(f, "SqlStore({name})"),
+            Place::Postgres { access, .. } => write!(f, "SqlStore({})", access.address),
         }
     }
 }
@@ -106,10 +110,22 @@ impl SqlStore {
         Ok(Self { place, clock: Some(clock) })
     }
 
-    /// Works over an open pool of PostgreSQL connections; `name` is its URL without the password. Without a `clock` the
-    /// server's time is the database's time.
-    pub fn postgres(name: String, pool: PgPool, clock: Option<Arc<dyn Clock>>) -> Self {
-        Self { place: Place::Postgres { name, pool }, clock }
+    /// Opens the PostgreSQL database; with `create`, makes its tables where there are none and the role may.
+    ///
+    /// `busy_timeout` is how long one waits for a free connection. Without a `clock` the server's time is the
+    /// database's time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where it cannot be reached or is not durable, [`StoreError::Schema`] where its tables
+    /// are not this version's.
+    pub async fn postgres(
+        access: PostgresAccess,
+        busy_timeout: Duration,
+        clock: Option<Arc<dyn Clock>>,
+        create: bool,
+    ) -> Result<Self, StoreError> {
+        let pool = postgres::open(&access, busy_timeout, create).await?;
+        Ok(Self { place: Place::Postgres { access, pool }, clock })
     }
 
     async fn reader(&self) -> Result<Connection, StoreError> {
@@ -187,10 +203,7 @@ impl Store for SqlStore {
                 let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
                 sqlite_lock::take(&sqlite_lock::path_of(&path), holder)
             }
-            Place::Postgres { name, .. } => {
-                let reason = "its run lock is not there yet".to_owned();
-                Err(StoreError::Unavailable { database: name.clone(), reason })
-            }
+            Place::Postgres { access, .. } => postgres_lock::take(access, holder).await,
         }
     }
 
@@ -307,6 +320,35 @@ impl Store for SqlStore {
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         events::after(self, after, limit).await
+    }
+
+    async fn duplicate(
+        &self,
+        original: &FileRow,
+        new: &NewFile,
+        epoch: i64,
+        authority: &Authority,
+    ) -> Result<FileRow, StoreError> {
+        again::duplicate(self, original, new, epoch, authority).await
+    }
+
+    async fn note_audited(
+        &self,
+        action: &str,
+        institution: Option<&InstitutionId>,
+        subject: &str,
+        authority: &Authority,
+        data: &serde_json::Value,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let now = self.time(&mut transaction).await?;
+        let order = audit::Order { action, institution, subject, authority };
+        order.write(&mut transaction, now, data.clone()).await?;
+        transaction.commit().await
+    }
+
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        audit::after(self, after, limit).await
     }
 
     async fn note_event(

@@ -11,7 +11,8 @@ use super::value::Value;
 use crate::card::FileId;
 use crate::store::{NewPin, PinToIssue, StoreError};
 
-// The index of items that need a PIN shrinks as they get one: a page never passes the ones done before.
+// The index of items that need a PIN shrinks as they get one: a page never passes the ones done before. In the file's
+// order, which SQLite's index has by itself, so that the same randomness gives the same PINs.
 statement!(
     ITEMS_WITHOUT_PIN = sqlite(
         "SELECT need.record_uid, need.event, need.card_id, need.product_code, c.pan,
@@ -28,10 +29,12 @@ statement!(
     (SELECT COALESCE(MAX(version), 0) + 1 FROM pin
       WHERE pin.institution = need.institution AND pin.card_id = need.card_id),
     made.version
-  FROM (SELECT record_uid, event, institution, card_id, product_code FROM file_item
-         WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL LIMIT $2) AS need
+  FROM (SELECT record_uid, event, institution, card_id, product_code, sort_key FROM file_item
+         WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL
+         ORDER BY sort_key LIMIT $2) AS need
   JOIN card AS c ON c.institution = need.institution AND c.card_id = need.card_id
-  LEFT JOIN pin AS made ON made.record_uid = need.record_uid"
+  LEFT JOIN pin AS made ON made.record_uid = need.record_uid
+ ORDER BY need.sort_key"
     )
 );
 statement!(

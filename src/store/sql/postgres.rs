@@ -11,22 +11,19 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgPool, Row};
 use zeroize::Zeroizing;
 
+use super::sqlite::SCHEMA_VERSION;
 use crate::store::StoreError;
 use crate::store::settings::{PostgresAddress, PostgresHost, Tls};
 
-/// The schema this program reads and writes.
-const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("../../../schemas/sql/postgres.sql");
 /// The oldest server whose statements and settings we know.
 const OLDEST_SERVER: i64 = 150_000;
 
-/// First half of the keys of our advisory locks; they are per database, so that databases do not meet.
-pub(super) const LOCK_SPACE: i32 = i32::from_be_bytes(*b"emBO");
+/// First half of the keys of our advisory locks (`events.rs` has one too); the server keeps those of its databases apart.
+pub(super) const LOCK_SPACE: i32 = i32::from_be_bytes(*b"embo");
 /// Second half: the run lock.
 pub(super) const RUN_LOCK: i32 = 1;
-/// Who writes events next.
-const EVENT_TURN: i32 = 2;
-/// Who makes the tables.
+/// Who makes the tables; 2 is who writes events next.
 const SCHEMA_TURN: i32 = 3;
 
 /// To connect and to authenticate; a server in trouble takes connections and then says nothing.
@@ -240,7 +237,8 @@ async fn prepare_tables(
 async fn make_tables(access: &PostgresAccess, connection: &mut PgConnection) -> Result<(), StoreError> {
     let failed = |error: sqlx::Error| access.failed(&error);
     let mut transaction = connection.begin().await.map_err(failed)?;
-    take_turn(&mut transaction, SCHEMA_TURN).await.map_err(failed)?;
+    let turn = sqlx::query("SELECT pg_advisory_xact_lock($1, $2)").bind(LOCK_SPACE).bind(SCHEMA_TURN);
+    turn.execute(&mut *transaction).await.map_err(failed)?;
     // Asked again: another process may have had its turn.
     if tables(access, &mut transaction).await?.number == 0 {
         let made = sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await;
@@ -264,22 +262,4 @@ async fn check_schema(access: &PostgresAccess, connection: &mut PgConnection) ->
 
 fn schema_of(access: &PostgresAccess, found: &str) -> StoreError {
     StoreError::Schema { database: access.address.to_string(), found: found.to_owned(), needed: SCHEMA_VERSION }
-}
-
-/// Waits until it is this transaction's turn to write events; called before its first one, the turn ends with it.
-///
-/// A number is given when a row is written and seen when its transaction commits. Without turns 8 may be committed
-/// before 7, and who reads `--after 8` next never sees 7. A writer therefore gets its first number only when whoever
-/// got lower ones has committed, and is seen. Two transactions that write events go one after the other from there on,
-/// so events are written as late as possible, and after every row that others may wait for.
-///
-/// # Errors
-/// What the driver said.
-pub(super) async fn event_turn(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    take_turn(connection, EVENT_TURN).await
-}
-
-async fn take_turn(connection: &mut PgConnection, turn: i32) -> Result<(), sqlx::Error> {
-    let call = sqlx::query("SELECT pg_advisory_xact_lock($1, $2)").bind(LOCK_SPACE).bind(turn);
-    call.execute(connection).await.map(|_| ())
 }

@@ -18,8 +18,10 @@ statement!(
     VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 statement!(
-    END_RUN = "UPDATE run SET ended_at = $2, exit_code = $3, report = $4 WHERE run_id = $1 AND ended_at IS NULL"
+    END_RUN = "UPDATE run SET ended_at = $2, exit_code = $3, report = $4 WHERE run_id = $1 AND ended_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM run AS later WHERE later.epoch > run.epoch)"
 );
+statement!(EPOCH_OF_OPEN_RUN = "SELECT epoch FROM run WHERE run_id = $1 AND ended_at IS NULL");
 statement!(
     RUNS = "SELECT run_id, kind, business_date, cut_off, started_at, ended_at, exit_code, holder, report
     FROM run ORDER BY epoch DESC LIMIT $1"
@@ -61,7 +63,7 @@ pub(super) async fn begin_action(store: &SqlStore) -> Result<i64, StoreError> {
     Ok(epoch)
 }
 
-/// Writes the run's end, once.
+/// Writes the run's end, once; a run behind which another has begun was given up, and says nothing any more.
 pub(super) async fn end(
     store: &SqlStore,
     run_id: RunId,
@@ -72,7 +74,15 @@ pub(super) async fn end(
     let call = END_RUN.call().bind(run_id.to_string()).bind(at.timestamp_micros()).bind(exit_code).bind(report);
     let mut transaction = store.begin().await?;
     let changed = call.run(&mut transaction).await?;
-    guarded(changed, || format!("run {run_id}"), "it is not there, or it has ended before")?;
+    if changed != 1 {
+        let open = EPOCH_OF_OPEN_RUN.call().bind(run_id.to_string()).row(&mut transaction).await?;
+        let open = open.map(|row| Columns::of("run", &row).take()).transpose()?;
+        let what = format!("run {run_id}");
+        return Err(open.map_or_else(
+            || StoreError::Corrupt { what: what.clone(), reason: "it is not there, or it has ended before".into() },
+            |epoch| StoreError::Superseded { what: format!("the end of {what}"), epoch },
+        ));
+    }
     events::write(&mut transaction, at, "run.ended", None, &summary(run_id, exit_code, report)).await?;
     transaction.commit().await
 }

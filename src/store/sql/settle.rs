@@ -14,6 +14,7 @@ use super::statement::Row;
 use super::value::Value;
 use super::{SqlStore, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
+use crate::document::FileType;
 use crate::fault::{self, Point};
 use crate::settlement::FileEvent;
 use crate::store::{FileRow, SettleMismatch, SettleOutcome, StoreError};
@@ -36,7 +37,14 @@ pub(super) async fn settle(store: &SqlStore, file: &FileRow, epoch: i64) -> Resu
         return outcome_of(&Columns::of("event", &before).json()?).ok_or_else(stale);
     }
     let mut settlement = Settlement { id, now_us: now.timestamp_micros(), connection: &mut transaction };
-    let outcome = settlement.settle().await?;
+    let outcome = match file.file_type {
+        FileType::Normal => settlement.settle().await?,
+        // It repeats what was settled with its original (R67).
+        FileType::Duplicate => {
+            let closed_after_sealing = settlement.closed_after_sealing().await?;
+            SettleOutcome { closed_after_sealing, ..SettleOutcome::default() }
+        }
+    };
     settlement.finish_night(file).await?;
     let mut data = files::about(file);
     put_outcome(&mut data, &outcome);

@@ -16,8 +16,8 @@ use super::statement::{failed, statement};
 use crate::ambient::Random;
 use crate::store::StoreError;
 
-/// The schema this program reads and writes.
-const SCHEMA_VERSION: i64 = 2;
+/// The schema this program reads and writes, on every database.
+pub(super) const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("../../../schemas/sql/sqlite.sql");
 
 /// Readers at once beside the one writer.

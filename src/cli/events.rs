@@ -1,0 +1,57 @@
+//! `emboss events`: what happened, as a feed that goes on where its reader was.
+//!
+//! Invariant: the order is that of the numbers, which never change, so that asking again after the last number read gives
+//! exactly the rest.
+
+use std::io::{self, Write};
+
+use chrono::SecondsFormat;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Failure;
+use super::open::Home;
+use crate::store::EventRow;
+
+/// Events read from the database at once.
+const PAGE: u32 = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct EventsArguments {
+    /// Only events with a greater number; the last number read gives the rest.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+    after: i64,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+pub(super) async fn events(arguments: &EventsArguments, home: &Home<'_>) -> Result<u8, Failure> {
+    let store = home.open_store().await?;
+    let (mut after, mut left) = (arguments.after, arguments.limit);
+    let mut out = io::stdout().lock();
+    while left > 0 {
+        let events = store.events(after, left.min(PAGE)).await?;
+        let Some(last) = events.last() else { break };
+        after = last.number;
+        left -= u32::try_from(events.len()).unwrap_or(left).min(left);
+        for event in &events {
+            // A reader that has enough closes the pipe.
+            if writeln!(out, "{}", object(event)).is_err() {
+                return Ok(0);
+            }
+        }
+    }
+    let _ = out.flush();
+    Ok(0)
+}
+
+fn object(event: &EventRow) -> Value {
+    json!({
+        "number": event.number,
+        "at": event.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        "kind": event.kind,
+        "institution": event.institution,
+        "data": serde_json::from_str::<Value>(&event.data).unwrap_or_default(),
+    })
+}
