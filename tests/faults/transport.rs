@@ -180,6 +180,70 @@ fn f13_a_line_that_is_silent_before_the_banner_is_left_and_the_other_house_gets_
 }
 
 #[test]
+fn f13_the_other_house_gets_its_file_while_one_hangs() {
+    let house = Sshd::start();
+    let line = Proxy::to(house.port(), MIDDLE, Break::Silence);
+    let site = two_houses(&house, &line, "inactivity_timeout_s = 300", |settings| settings.attempts = 1);
+    let night = start(&site);
+    until("the other house has its file", || sent_to(&site, "FACTORY_Y").iter().any(|name| !name.ends_with(".part")));
+    assert_eq!(line.connected().len(), 1, "the first house still hangs");
+    // Whatever hung ends now.
+    drop(line);
+    let report = night.ends().exits(1).object();
+    one_failed(&report, "SENDING");
+}
+
+/// Two houses behind one server, which is not as it should be in this way.
+fn one_server(house: &Sshd, line: &Proxy, change: impl FnOnce(&mut SftpSettings)) -> Trial {
+    let site = two_houses(house, line, "", change);
+    site.configure("destination = \"to-FACTORY_Y\"", "destination = \"factory-x\"");
+    site
+}
+
+/// No house got its file, and the second was not asked for after the first; gives the first reason.
+#[track_caller]
+fn both_failed(report: &Value) -> String {
+    assert_eq!((&report["exitCode"], &report["addsUp"]), (&1.into(), &true.into()), "{report}");
+    let agreements = report["agreements"].as_array().unwrap();
+    assert!(agreements.iter().all(|agreement| agreement["outcome"] == "UNFINISHED"), "{report}");
+    let reasons: Vec<&str> = agreements.iter().map(|agreement| agreement["reason"].as_str().unwrap()).collect();
+    let (second, first): (Vec<&str>, Vec<&str>) =
+        reasons.iter().partition(|reason| reason.contains("nothing more is sent there in this run"));
+    assert_eq!((first.len(), second.len()), (1, 1), "{report}");
+    first[0].to_owned()
+}
+
+#[test]
+fn f18_a_changed_host_key_stops_its_destination_for_every_agreement() {
+    let (house, stranger) = (Sshd::start(), Sshd::start());
+    let line = Proxy::over(house.port(), Line::slow(Duration::ZERO, Duration::ZERO));
+    let (pinned, found) = (stranger.fingerprint("ed25519"), house.fingerprint("ed25519"));
+    let site = one_server(&house, &line, |settings| settings.host_keys = vec![pinned.clone()]);
+    let reason = both_failed(&start(&site).ends().exits(1).object());
+    assert!(reason.contains(&pinned) && reason.contains(&found), "{reason}");
+    assert_eq!(line.connected().len(), 4, "one try: a look at what it shows first and at each kind of key");
+    assert!(!house.log().contains("Accepted") && !house.log().contains("Failed"), "{}", house.log());
+    site.configure(&pinned, &found);
+    start(&site).ends().exits(0);
+    assert_eq!(names(&house.incoming()).len(), 2);
+}
+
+#[test]
+fn f19_refused_authentication_is_tried_once_for_every_agreement() {
+    let house = Sshd::start();
+    let line = Proxy::over(house.port(), Line::slow(Duration::ZERO, Duration::ZERO));
+    let site = one_server(&house, &line, |_| {});
+    let right = fs::read(site.path("keys/sftp.key")).unwrap();
+    fs::write(site.path("keys/sftp.key"), house.key("stranger", "ed25519", "")).unwrap();
+    let reason = both_failed(&start(&site).ends().exits(1).object());
+    assert!(reason.contains("refused user"), "{reason}");
+    assert_eq!(house.log().matches("Failed publickey").count(), 1, "{}", house.log());
+    fs::write(site.path("keys/sftp.key"), right).unwrap();
+    start(&site).ends().exits(0);
+    assert_eq!((names(&house.incoming()).len(), house.log().matches("Failed publickey").count()), (2, 1));
+}
+
+#[test]
 fn f13_a_slow_line_is_not_a_silent_one() {
     let house = Sshd::start();
     let line = Proxy::over(house.port(), Line::slow(Duration::from_millis(20), Duration::from_millis(1)));
