@@ -34,6 +34,26 @@ fn a_night_on_a_database_server() {
 }
 
 #[test]
+fn an_environment_that_would_lead_elsewhere() {
+    let (trial, _database) = on_postgres();
+    let mut command = trial.command(&["run"]);
+    for (name, value) in [
+        ("PGHOST", "nowhere.invalid"),
+        ("PGHOSTADDR", "192.0.2.1"),
+        ("PGPORT", "1"),
+        ("PGUSER", "postgres"),
+        ("PGPASSWORD", "hunter2"),
+        ("PGDATABASE", "postgres"),
+        ("PGSSLMODE", "verify-full"),
+        ("PGAPPNAME", "another"),
+        ("PGOPTIONS", "-c synchronous_commit=off -c lock_timeout=1"),
+    ] {
+        command.env(name, value);
+    }
+    Outcome::of(&mut command).exits(0).says(&["SETTLED, 2 records"]);
+}
+
+#[test]
 fn a_password_in_the_url() {
     let trial = Trial::new();
     trial.use_database(&format!("postgres://emboss:{PASSWORD}@127.0.0.1/emboss"), "");
