@@ -294,14 +294,13 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
             .collect()
     }
 
-    /// The lines of the spool's journal, without file and agreement: `SEALED 1`.
+    /// The lines of the spool's journal, without file and agreement and what else they hold: `SEALED 1`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("spool/journal")).unwrap_or_default();
         let entry = |line: &str| {
             let words: Vec<&str> = line.split(' ').skip(3).collect();
-            // The attempt, last of these two, is another test's.
-            let shown = if matches!(words[0], "RENAME" | "PUBLISHED") { &words[..words.len() - 1] } else { &words[..] };
-            shown.join(" ")
+            let shown = if words[0] == "PUBLISHED" { 1 } else { 2 };
+            words[..shown].join(" ")
         };
         text.lines().map(entry).collect()
     }
