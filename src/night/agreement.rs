@@ -212,7 +212,7 @@ impl Night {
         sealer: &Usable,
         mut laps: Laps<'_>,
     ) -> Result<(), NightError> {
-        let (is_apart, is_resend) = (file.is_apart(), file.is_resend());
+        let (is_apart, is_resend) = (file.is_apart(), file.settled_at.is_some());
         if !share.blocked || is_resend {
             match self.finish(run, share, &mut file, sealer, &mut laps).await {
                 Ok(()) if share.report.outcome == Outcome::NothingDue && !is_apart => {
@@ -245,8 +245,9 @@ impl Night {
         laps: &mut Laps<'_>,
     ) -> Result<(), Trouble> {
         let terms = share.terms;
-        let is_resend = file.is_resend();
-        if file.state != FileState::Published {
+        let is_resend = file.settled_at.is_some();
+        // A resend whose last journal line was caught up with is where it should be.
+        if !matches!(file.state, FileState::Published | FileState::Settled) {
             let before = if file.state == FileState::Claimed { None } else { self.sealed_before(run, file).await? };
             let sealed = match before {
                 Some(sealed) => sealed,

@@ -133,14 +133,18 @@ impl Night {
         *file = self.store.advance(file, FileEvent::Send, run.epoch, change).await?;
         fault::reach(Point::Sending);
         let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
-        let session = blocking(move || {
+        let (session, left_over) = blocking(move || {
             let mut session = session;
             let total = sealed.size_bytes();
             let mut progress = |done| observer.progress(&subject, Stage::Deliver, done, total);
-            delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
-            Ok::<_, DeliveryError>(session)
+            let uploaded =
+                delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
+            Ok::<_, DeliveryError>((session, uploaded.left_over))
         })
         .await??;
+        for name in left_over {
+            tracing::warn!(file_id = %file.file_id, "the destination does not let us remove {name}; ask the house to");
+        }
         fault::reach(Point::Uploaded);
         *file = self.store.advance(file, FileEvent::Complete, run.epoch, FileChange::Complete).await?;
         fault::reach(Point::Ready);

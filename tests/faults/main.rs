@@ -37,6 +37,7 @@ mod schedules;
 mod sealed;
 mod settled;
 mod stopped;
+mod transport;
 mod uploaded;
 mod write_only;
 
