@@ -36,6 +36,12 @@ pub enum StoreError {
         /// What the driver said.
         source: sqlx::Error,
     },
+    /// The answer to a COMMIT was lost: what it was to make durable may be, or not (fault 8).
+    #[error("it is not known whether the database kept what was written, its answer was lost: {reason}")]
+    Unanswered {
+        /// What happened to the connection.
+        reason: String,
+    },
     /// A guarded update did not hit exactly one row: another run has taken over.
     #[error("file {file_id} is no longer ours: {event} in epoch {epoch} found it in another state or epoch")]
     Stale {
@@ -82,4 +88,11 @@ pub enum StoreError {
         /// What is needed.
         needed: i64,
     },
+}
+
+impl StoreError {
+    /// Whether it is open if what was asked happened. Who gets such an error reads the state again (fault 8).
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Unanswered { .. })
+    }
 }

@@ -8,7 +8,7 @@ use emboss::delivery::settings::{Backoff, SftpSettings};
 use emboss::settlement::FileState;
 use serde_json::Value;
 
-use crate::houses::{add_house, card_of, sent_to};
+use crate::houses::{Home, card_of};
 use crate::on_each_database;
 use crate::process::{Running, until};
 use crate::promise;
@@ -105,15 +105,15 @@ fn f12_an_upload_that_is_reset_goes_again_in_the_same_run_with_the_same_bytes(da
 }
 
 /// FACTORY_X over this line, with a file that takes more than one write, and FACTORY_Y that always works.
-fn two_houses(house: &Sshd, line: &Proxy, more: &str, change: impl FnOnce(&mut SftpSettings)) -> Trial {
-    let site = Trial::new();
+fn two_houses(house: &Sshd, line: &Proxy, more: &str, change: impl FnOnce(&mut SftpSettings)) -> Home {
+    let site = Home::new(Database::Sqlite);
     site.configure("include_phone = true", "include_phone = true\ncompression = \"none\"");
     let mut settings =
         SftpSettings { port: line.port(), attempts: 2, backoff_s: Backoff { first: 1, max: 1 }, ..house.settings() };
     change(&mut settings);
     site.send_to_settings(&settings, &house.secrets());
     site.configure_more(more);
-    add_house(&site, "FACTORY_Y");
+    site.add_house("FACTORY_Y");
     let mut lines: Vec<Value> = orders().into_iter().take(2).collect();
     lines.extend((0..CROWD).map(|number| card_of("FACTORY_X", 3001 + number)));
     lines.push(card_of("FACTORY_Y", 5001));
@@ -162,7 +162,7 @@ fn f13_a_line_that_falls_silent_in_the_middle_is_left_and_the_other_house_gets_i
     let reason = one_failed(&report, "SENDING");
     assert!(reason.contains("did not answer when asked to write") && reason.contains(".2.part"), "{reason}");
     assert!(names(&house.incoming()).iter().all(|name| name.ends_with(".part")), "no half file under its name");
-    assert_eq!(sent_to(&site, "FACTORY_Y").len(), 1);
+    assert_eq!(site.sent_to("FACTORY_Y").len(), 1);
     repaired(&site, &house, &line, &report);
 }
 

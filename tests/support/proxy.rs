@@ -94,6 +94,10 @@ impl Proxy {
 }
 
 fn carry(client: TcpStream, server: TcpStream, line: Line, ended: &Arc<AtomicBool>) {
+    // The line's own delay is the only one.
+    for end in [&client, &server] {
+        end.set_nodelay(true).expect("set");
+    }
     let left = Arc::new(AtomicU64::new(line.bytes));
     let (from_client, to_server) = (client.try_clone().expect("cloned"), server.try_clone().expect("cloned"));
     let spent = Arc::clone(&left);
