@@ -4,6 +4,7 @@
 //! is tried again with growing pauses while its errors say that another try may help, so often and no longer than
 //! the destination's patience (R136); every failed try is an event.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::compose::journal_line;
@@ -58,7 +59,7 @@ impl Night {
                 Err(Trouble::Delivery(error)) => error,
                 other => return other,
             };
-            self.tell_failure(file, tried, &error).await?;
+            self.tell_failure(run, file, tried, &error).await?;
             let in_time = since.elapsed() + pause < patience.whole;
             if error.retry_class() != RetryClass::Retry || tried >= patience.attempts || !in_time {
                 self.tidy_up(run, terms, file, &error).await;
@@ -72,7 +73,8 @@ impl Night {
     }
 
     /// A failed try is an event, also one that came no further than the connection; the house's words stay in the log.
-    async fn tell_failure(&self, file: &FileRow, tried: u32, error: &DeliveryError) -> Result<(), Trouble> {
+    async fn tell_failure(&self, run: &Run, file: &FileRow, tried: u32, error: &DeliveryError) -> Result<(), Trouble> {
+        self.still_ours(run, file).await?;
         let data = serde_json::json!({
             "fileId": file.file_id, "manufacturer": file.manufacturer, "sequenceNumber": file.sequence_number,
             "night": file.night.to_string(), "fileName": file.file_name, "try": tried, "attempt": file.attempt,
@@ -160,15 +162,23 @@ impl Night {
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         self.advance(run, file, FileEvent::Send, change).await?;
         fault::reach(Point::Sending);
-        let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
-        let session = blocking(move || {
+        let (subject, sealed) = (terms.subject(), sealed.clone());
+        let (observer, stops) = (self.observer.clone(), self.stops(run));
+        let uploaded = blocking(move || {
             let mut session = session;
             let total = sealed.size_bytes();
-            let mut progress = |done| observer.progress(&subject, Stage::Deliver, done, total);
+            let mut progress = |done| {
+                observer.progress(&subject, Stage::Deliver, done, total);
+                if stops() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
             Ok::<_, DeliveryError>(session)
         })
-        .await??;
+        .await?;
+        if matches!(uploaded, Err(DeliveryError::Stopped { .. })) {
+            return Err(NightError::Interrupted.into());
+        }
+        let session = uploaded?;
         fault::reach(Point::Uploaded);
         self.advance(run, file, FileEvent::Complete, FileChange::Complete).await?;
         fault::reach(Point::Ready);
