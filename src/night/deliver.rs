@@ -16,7 +16,7 @@ use crate::delivery::{self, DeliveryError, FinalName, Outcome, Place, Remote, Re
 use crate::fault::{self, Point};
 use crate::settlement::{FileEvent, FileState};
 use crate::spool::{JournalEntry, SealedFile};
-use crate::store::{FileChange, FileRow};
+use crate::store::{FileChange, FileRow, StoreError};
 
 use super::outbound::Patience;
 
@@ -180,10 +180,22 @@ impl Night {
         }
         let session = uploaded?;
         fault::reach(Point::Uploaded);
-        self.advance(run, file, FileEvent::Complete, FileChange::Complete).await?;
+        if let Err(error) = self.advance(run, file, FileEvent::Complete, FileChange::Complete).await {
+            return Err(self.take_back(session, file, error).await);
+        }
         fault::reach(Point::Ready);
         self.observer.finished(&terms.subject(), Stage::Deliver);
         Ok(session)
+    }
+
+    /// Fault 23: another run has taken the file over and sends it under a name of its own; ours is removed, for nobody
+    /// else will.
+    async fn take_back(&self, mut session: Session, file: &FileRow, error: StoreError) -> Trouble {
+        if let (StoreError::Stale { .. } | StoreError::Superseded { .. }, Some(name)) = (&error, &file.temporary_name) {
+            let name = name.clone();
+            let _ = blocking(move || delivery::clean(&mut *session, &[name])).await;
+        }
+        error.into()
     }
 
     /// The rename: the remote commit record.
