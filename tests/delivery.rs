@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -22,9 +23,11 @@ fn a_sealed_file_arrives_whole_under_its_final_name() {
         let mut remote = house.connect();
         let mut seen = Vec::new();
         let part = temporary(1);
-        let uploaded =
-            upload(&mut *remote, &sealed.file, &part, &[], Duration::from_secs(60), &mut |sent| seen.push(sent))
-                .unwrap();
+        let uploaded = upload(&mut *remote, &sealed.file, &part, &[], Duration::from_secs(60), &mut |sent| {
+            seen.push(sent);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         assert_eq!((uploaded.size_bytes, uploaded.size_seen, uploaded.mode_set), (LARGE as u64, true, true));
         assert_eq!(house.names(), [part.as_str()]);
         assert!(seen.is_sorted() && seen.len() == 4 && seen.last() == Some(&(LARGE as u64)), "{seen:?}");
@@ -88,7 +91,9 @@ fn an_upload_past_its_deadline_is_cut_and_can_be_cleaned_over_a_new_connection()
     let sealed = Sealed::of(1000);
     for house in House::of_every_kind() {
         let part = temporary(1);
-        let error = upload(&mut *house.connect(), &sealed.file, &part, &[], Duration::ZERO, &mut |_| {}).unwrap_err();
+        let error =
+            upload(&mut *house.connect(), &sealed.file, &part, &[], Duration::ZERO, &mut |_| ControlFlow::Continue(()))
+                .unwrap_err();
         assert!(matches!(error, DeliveryError::Deadline { .. }), "{error}");
         assert_eq!(house.names(), [part.as_str()]);
         assert_eq!(clean(&mut *house.connect(), &[part]).unwrap(), Vec::<String>::new());
