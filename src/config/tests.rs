@@ -52,6 +52,7 @@ fn absent_keys_have_the_values_the_full_sample_calls_default() {
     assert_eq!(minimal.schedule, ScheduleSettings { cron: "0 0 3 * * *".to_owned(), catch_up_hours: 20 });
     assert_eq!(minimal.run.spool_retention_days, 35);
     assert_eq!(minimal.run.clock_skew_max_s, 300);
+    assert_eq!((minimal.run.agreements_at_once, minimal.run.uploads_at_once), (4, 2));
     assert_eq!(minimal.log, LogSettings { format: LogFormat::Text, level: LogLevel::Info });
     assert_eq!(minimal.warnings.key_expiry_days, [60, 30, 7]);
     assert_eq!(minimal.warnings.pin_wait_days, [7, 30, 90]);
@@ -274,6 +275,8 @@ fn numbers_end_where_the_contract_says() {
         ("busy_timeout_s", "30", 1, 3600),
         ("spool_retention_days", "35", 1, 3650),
         ("clock_skew_max_s", "300", 1, 300),
+        ("agreements_at_once", "4", 1, 64),
+        ("uploads_at_once", "2", 1, 16),
         ("catch_up_hours", "20", 1, 24),
         ("closing_soon_days", "7", 0, 3650),
         ("renewal_days", "45", 1, 365),

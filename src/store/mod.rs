@@ -106,6 +106,14 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether it is open if what was asked happened: the connection was lost while the database made it durable.
+    /// Who gets such an error reads the state again (fault 8).
+    pub fn outcome_unknown(&self) -> bool {
+        matches!(self, Self::Statement { statement: "COMMIT", .. })
+    }
+}
+
 /// Which due requests: those of one agreement, or those no agreement takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {

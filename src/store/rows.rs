@@ -191,13 +191,15 @@ impl FileRow {
     }
 }
 
-/// Counts of a file's live items.
+/// Counts of a file's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ItemCounts {
     /// All of them.
     pub records: u64,
     /// Those with a PIN (any action but NONE).
     pub with_pin: u64,
+    /// Not live any more: items that fell out since the claim because of bad data (fault 26).
+    pub fell_out: u64,
 }
 
 /// The PIN an item pins.
