@@ -5,6 +5,7 @@
 //! is touched after the rename.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -14,6 +15,9 @@ use crate::spool::SealedFile;
 
 /// `ssh2` has many packets under way only within one write, so writes are large.
 const BLOCK: usize = 4 * 1024 * 1024;
+
+/// Who is told of the bytes that were acknowledged so far, and may break off.
+pub type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 /// A complete temporary file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +33,10 @@ pub struct Uploaded {
 }
 
 /// Uploads under `temporary_name` (a new one for each attempt), after removing older attempts. `progress` gets the
-/// bytes acknowledged so far.
+/// bytes acknowledged so far, behind each write, and may break off (fault 30).
 ///
 /// # Errors
-/// [`DeliveryError`]. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a
+/// [`DeliveryError`]; [`DeliveryError::Stopped`] where `progress` broke off. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a
 /// new connection, in this run where the class is not [`super::RetryClass::Retry`], else with the next attempt.
 pub fn upload(
     remote: &mut dyn Remote,
@@ -40,20 +44,26 @@ pub fn upload(
     temporary_name: &str,
     older_temporary_names: &[String],
     deadline: Duration,
-    progress: &mut dyn FnMut(u64),
+    progress: Progress<'_>,
 ) -> Result<Uploaded, DeliveryError> {
     let started = Instant::now();
     let left_over = clean(remote, older_temporary_names)?;
     remote.create(temporary_name)?;
-    let mut late = |remote: &dyn Remote| match started.elapsed() < deadline {
-        true => Ok(()),
-        false => Err(DeliveryError::Deadline {
-            destination: remote.name().to_owned(),
-            subject: remote.path(Place::Temporary(temporary_name)),
-            deadline_s: deadline.as_secs(),
-        }),
+    let late = |remote: &dyn Remote| DeliveryError::Deadline {
+        destination: remote.name().to_owned(),
+        subject: remote.path(Place::Temporary(temporary_name)),
+        deadline_s: deadline.as_secs(),
     };
-    let sent = match send(remote, sealed, &mut late, progress).and_then(|sent| remote.close().map(|()| sent)) {
+    let stopped = |remote: &dyn Remote| DeliveryError::Stopped {
+        destination: remote.name().to_owned(),
+        subject: remote.path(Place::Temporary(temporary_name)),
+    };
+    let mut go_on = |remote: &dyn Remote, sent| match sent {
+        Some(sent) if progress(sent).is_break() => Err(stopped(remote)),
+        None if started.elapsed() >= deadline => Err(late(remote)),
+        _ => Ok(()),
+    };
+    let sent = match send(remote, sealed, &mut go_on).and_then(|sent| remote.close().map(|()| sent)) {
         Ok(sent) => sent,
         Err(error) => {
             remote.cut();
@@ -85,12 +95,11 @@ pub fn clean(remote: &mut dyn Remote, temporary_names: &[String]) -> Result<Vec<
     Ok(kept)
 }
 
-/// Streams the file; gives the SHA-256 of what went out.
+/// Streams the file; gives the SHA-256 of what went out. `go_on` is asked before each write, and told behind it.
 fn send(
     remote: &mut dyn Remote,
     sealed: &SealedFile,
-    late: &mut dyn FnMut(&dyn Remote) -> Result<(), DeliveryError>,
-    progress: &mut dyn FnMut(u64),
+    go_on: &mut dyn FnMut(&dyn Remote, Option<u64>) -> Result<(), DeliveryError>,
 ) -> Result<String, DeliveryError> {
     let mut source = sealed.open()?;
     let mut hasher = Sha256::new();
@@ -102,11 +111,11 @@ fn send(
         if filled == 0 {
             return Ok(hex::encode(hasher.finalize()));
         }
-        late(remote)?;
+        go_on(remote, None)?;
         remote.write(&block[..filled])?;
         hasher.update(&block[..filled]);
         sent += filled as u64;
-        progress(sent);
+        go_on(remote, Some(sent))?;
     }
 }
 

@@ -36,6 +36,14 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+    /// It did not answer a COMMIT: whether the transaction happened is open (exit 3).
+    #[error("the database {database} did not say whether it wrote what it was given: {reason}")]
+    Unanswered {
+        /// The database, without its password.
+        database: String,
+        /// What was seen instead of an answer.
+        reason: String,
+    },
     /// A file that `[database]` names cannot be used (exit 2).
     #[error("[database] {key}: {reason}")]
     Settings {
@@ -110,7 +118,7 @@ impl StoreError {
     /// Whether it is open if what was asked happened: the connection was lost while the database made it durable.
     /// Who gets such an error reads the state again (fault 8).
     pub fn outcome_unknown(&self) -> bool {
-        matches!(self, Self::Statement { statement: "COMMIT", .. })
+        matches!(self, Self::Unanswered { .. } | Self::Statement { statement: "COMMIT", .. })
     }
 }
 

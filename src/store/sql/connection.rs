@@ -84,7 +84,10 @@ impl Transaction {
             Connection::Postgres(Held::Writer(transaction)) => transaction.commit().await,
             Connection::Sqlite(Held::Reader(_)) | Connection::Postgres(Held::Reader(_)) => Ok(()),
         };
-        done.map_err(|source| failed("COMMIT", source))
+        done.map_err(|source| match failed("COMMIT", source) {
+            StoreError::Unavailable { database, reason } => StoreError::Unanswered { database, reason },
+            refused => refused,
+        })
     }
 
     /// Leaves nothing, and says so where that fails.
