@@ -1,8 +1,8 @@
-//! A trial installation to run nights in: keys made on the spot, a folder as destination, the database where asked.
+//! An installation to run nights in, opened as the program opens it.
 
 use std::fs::{self, File};
-use std::io;
-use std::path::Path;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -11,38 +11,15 @@ use emboss::cli::open_night;
 use emboss::config::Config;
 use emboss::intake::{Catalogue, Importer, JweKeys};
 use emboss::night::{Night, Observer};
-use emboss::report::Report;
+use emboss::schedule;
 use emboss::seal::{self, OpeningKey};
-use emboss::trial::{self, Installation};
-use emboss::{report, schedule};
+use emboss::trial::Installation;
 
 use crate::Outcome;
+use crate::configured::Settings;
 use crate::mix::Mix;
-use crate::options::Options;
 use crate::orders::Orders;
 use crate::stages::{Begun, Measured};
-
-/// The issuer of the trial configuration.
-pub(crate) const INSTITUTION: &str = "246001";
-/// Where its card numbers begin.
-pub(crate) const PAN_PREFIX: &str = "40000012";
-
-/// Lays a trial installation out in `folder` and configures it as asked.
-pub(crate) fn lay_out(options: &Options, folder: &Path) -> Outcome<()> {
-    let installation = trial::lay_out(folder, &Random::system(), Utc::now() - TimeDelta::days(3))?;
-    let path = installation.config();
-    let mut text = fs::read_to_string(&path)?;
-    text = changed(&text, "format = \"xml\"", &format!("format = \"{}\"", options.format))?;
-    text = changed(&text, "\nversion = 2", &format!("\nversion = {}", options.version))?;
-    if let Some(database) = &options.database {
-        let database = std::path::absolute(database)?;
-        if database.exists() {
-            return Err(format!("{} exists; name a database that does not", database.display()).into());
-        }
-        text = changed(&text, "sqlite:emboss.db", &format!("sqlite:{}", database.display()))?;
-    }
-    Ok(fs::write(&path, text)?)
-}
 
 /// An installation that is laid out.
 #[derive(Debug)]
@@ -98,36 +75,50 @@ impl Bench {
         Ok(Measured { bytes: Some(orders.bytes), ..measured })
     }
 
-    /// Opens the night's files as the house would, and counts what is inside.
-    pub(crate) fn document_bytes(&self, report: &Report) -> Outcome<u64> {
-        let key = OpeningKey::load(&fs::read(self.installation.house_key())?, None)?;
-        let signer = fs::read(self.installation.signer_certificate())?;
-        let mut bytes = 0;
-        for name in names(report) {
-            let sealed = File::open(self.installation.delivered().join(name))?;
-            let mut document = seal::open(sealed, &key, &signer, Utc::now())?;
-            bytes += io::copy(&mut document, &mut io::sink())?;
+    /// What opens sealed files, as the house would.
+    pub(crate) fn house(&self) -> Outcome<HouseKeys> {
+        Ok(HouseKeys {
+            key: OpeningKey::load(&fs::read(self.installation.house_key())?, None)?,
+            signer: fs::read(self.installation.signer_certificate())?,
+            delivered: Settings::read(&self.installation.folder)?.delivered(&self.installation.folder)?,
+        })
+    }
+}
+
+/// The house's key, our certificate, and where files arrive.
+#[derive(Debug)]
+pub(crate) struct HouseKeys {
+    key: OpeningKey,
+    signer: Vec<u8>,
+    delivered: PathBuf,
+}
+
+/// What is inside of sealed files.
+#[derive(Debug, Default)]
+pub(crate) struct Inside {
+    pub(crate) sealed_bytes: u64,
+    pub(crate) document_bytes: u64,
+    /// Lines that begin a record.
+    pub(crate) records: u64,
+}
+
+impl HouseKeys {
+    /// Opens every file that arrived and checks its signature.
+    pub(crate) fn open_all(&self) -> Outcome<Inside> {
+        let mut inside = Inside::default();
+        for entry in fs::read_dir(&self.delivered)? {
+            let sealed = File::open(entry?.path())?;
+            inside.sealed_bytes += sealed.metadata()?.len();
+            let mut document = BufReader::new(seal::open(sealed, &self.key, &self.signer, Utc::now())?);
+            let mut line = Vec::new();
+            while document.read_until(b'\n', &mut line)? > 0 {
+                inside.document_bytes += line.len() as u64;
+                inside.records += u64::from(line.starts_with(b"<Card ") || line.starts_with(b"{\"recordNumber\""));
+                line.clear();
+            }
         }
-        Ok(bytes)
+        Ok(inside)
     }
-}
-
-/// Names of a report's files.
-fn names(report: &Report) -> impl Iterator<Item = &str> {
-    files(report).filter_map(|file| file.file_name.as_deref())
-}
-
-/// A report's files.
-pub(crate) fn files(report: &Report) -> impl Iterator<Item = &report::FileReport> {
-    report.agreements.iter().flat_map(|agreement| &agreement.files)
-}
-
-/// A change of the template that must find what it changes.
-fn changed(text: &str, from: &str, to: &str) -> Outcome<String> {
-    if text.contains(from) {
-        return Ok(text.replacen(from, to, 1));
-    }
-    Err(format!("the trial configuration no longer says {from:?}").into())
 }
 
 /// Takes answers and keeps the first refusal, to be shown where there should be none.

@@ -1,22 +1,33 @@
-//! A whole night, timed stage by stage on SQLite: `cargo bench --bench night -- --cards 10000,100000`.
+//! A whole night, timed stage by stage: `cargo bench --bench night -- --cards 10000,100000`.
 //!
 //! Orders are imported as a user would, an earlier night gives a share of the cards their PINs and ACTIVE plastics,
-//! and then the timed night runs with the production program's own parts, clock and durability: only the destination
-//! is a folder. Nothing is asserted on time; a night that does not add up is an error.
+//! and then the timed night runs with the production program's own parts, clock and durability, on SQLite or
+//! PostgreSQL, into a folder or through OpenSSH. Nothing is asserted on time; a night that does not add up is an error.
 //!
-//! What leads up to the timed night is done by another process, and several numbers of cards run one after the other
-//! in processes of their own, so that a peak is that of one night and of nothing before it.
+//! What leads up to the timed night is done by another process, and each night runs in a process of its own, so that a
+//! peak is that of one night and of nothing before it. The servers are ours, started by the first process.
+//!
+//! Two comparisons stand beside it: with psql, gpg and sftp on the same plastics (`--versus-pipeline`), and of one
+//! delivery with OpenSSH's `sftp` (`--versus-sftp`).
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
+mod cluster;
+mod configured;
+mod filled;
+mod grounds;
 mod installation;
 mod memory;
 mod mix;
 mod options;
 mod orders;
 mod people;
+mod pipeline;
 mod stages;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod table;
+mod uploads;
 
 use std::error::Error;
 use std::path::Path;
@@ -24,14 +35,16 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 
 use clap::Parser;
-use emboss::night::{Night, RunOrder, Silent};
+use emboss::night::{RunOrder, Silent};
 use emboss::report::Report;
 use emboss::schedule;
 use serde_json::{Value, json};
 
+use filled::Filled;
+use grounds::Grounds;
 use installation::Bench;
 use mix::Mix;
-use options::Options;
+use options::{Options, Step};
 use stages::{Begun, Measured, Watch};
 
 /// What goes wrong in a benchmark ends it.
@@ -53,69 +66,93 @@ fn main() -> ExitCode {
 
 /// Prints tables, and gives the JSON object that is the last line.
 fn figures(options: &Options) -> Outcome<Value> {
+    options.validate()?;
     let cards = options.cards();
-    if let Some(folder) = &options.prepare {
-        return prepare(options, folder, cards[0]);
+    if let (Some(step), Some(folder)) = (options.step, &options.folder) {
+        let mix = Mix::of(cards[0], options.institutions);
+        return match step {
+            Step::Fill => fill(folder, &mix),
+            Step::Night => night(folder, mix),
+        };
     }
-    let nights = match cards.as_slice() {
-        [only] => vec![measure(options, *only)?],
-        several => {
-            let nights: Outcome<Vec<Value>> = several.iter().map(|count| night_of_its_own(options, *count)).collect();
-            let nights = nights?;
-            if !options.json {
-                print!("{}", table::comparison(&nights));
-            }
-            nights
-        }
-    };
-    Ok(json!({ "bench": "night", "nights": nights }))
+    let grounds = Grounds::open(options)?;
+    if let Some(megabytes) = options.versus_sftp {
+        return uploads::compare(options, &grounds, megabytes);
+    }
+    let nights: Outcome<Vec<Value>> = cards.iter().map(|count| measure(options, &grounds, *count)).collect();
+    let nights = nights?;
+    if !options.json && nights.len() > 1 {
+        print!("{}", table::comparison(&nights));
+    }
+    let server = grounds.cluster.as_ref().map(cluster::Server::told);
+    Ok(json!({ "bench": "night", "databaseServer": server, "nights": nights }))
 }
 
-/// Another process like this one: what it prints for people, and the object that is its last line.
-fn another(arguments: &[String]) -> Outcome<(String, Value)> {
+/// Another process like this one: the object that is its last line.
+fn another(arguments: &[String]) -> Outcome<Value> {
     let output = Command::new(std::env::current_exe()?).args(arguments).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8(output.stdout)?;
-    let (told, last) = text.trim_end().rsplit_once('\n').unwrap_or(("", text.trim_end()));
     if !output.status.success() {
         return Err(format!("another process failed, of {}", arguments.join(" ")).into());
     }
-    Ok((told.to_owned(), serde_json::from_str(last)?))
+    Ok(serde_json::from_str(text.lines().next_back().unwrap_or_default())?)
 }
 
-fn night_of_its_own(options: &Options, cards: u64) -> Outcome<Value> {
-    let (told, figures) = another(&options.of_one(cards))?;
-    if !options.json {
-        println!("{told}\n");
+/// One number of cards: as many nights as asked for, the pipeline in turns with them, and the median night is told.
+fn measure(options: &Options, grounds: &Grounds, cards: u64) -> Outcome<Value> {
+    let filled = Filled::of(options, grounds, cards)?;
+    let (mut nights, mut ratios) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let mut night = one_night(options, grounds, &filled, cards)?;
+        if options.versus_pipeline {
+            let pipeline = pipeline::measure(options, grounds, cards, &filled.copy("pipeline")?)?;
+            let ratio = pipeline["seconds"].as_f64().zip(seconds(&night)).map(|(theirs, ours)| theirs / ours);
+            ratios.push(table::rounded(ratio.unwrap_or_default()));
+            night["pipeline"] = pipeline;
+        }
+        nights.push(night);
     }
-    Ok(figures["nights"][0].clone())
-}
-
-/// One number of cards, from an empty database to the settled file.
-fn measure(options: &Options, cards: u64) -> Outcome<Value> {
-    let temporary = tempfile::tempdir()?;
-    let folder = options.folder.clone().unwrap_or_else(|| temporary.path().join("night"));
-    let (_, import) = another(&options.to_prepare(cards, &folder))?;
-    let bench = Bench::open(&folder)?;
-    let watch = Arc::new(Watch::default());
-    let (report, whole) = tokio::runtime::Runtime::new()?.block_on(timed(&bench, Arc::clone(&watch)))?;
-    let document_bytes = bench.document_bytes(&report)?;
-    let import = serde_json::from_value(import)?;
-    let mix = Mix::of(cards);
-    let night = table::Night { options, mix, import, stages: watch.take(), whole, document_bytes };
-    let figures = night.to_json(&report);
-    if !options.json {
-        print!("{}", table::of_one(&figures));
+    nights.sort_by(|one, other| seconds(one).partial_cmp(&seconds(other)).unwrap_or(std::cmp::Ordering::Equal));
+    let mut night = nights.swap_remove(nights.len() / 2);
+    night["rounds"] = json!(options.rounds);
+    if options.versus_pipeline {
+        night["ratios"] = json!(ratios);
+        night["ratio"] = json!(uploads::median(&mut ratios));
     }
-    Ok(figures)
+    if !options.json {
+        println!("{}", table::of_one(&night));
+        if options.versus_pipeline {
+            println!("{}", table::versus(&night));
+        }
+    }
+    Ok(night)
 }
 
-/// Lays out, imports every order, runs the earlier night, and writes the marks that stage 3 will have orders for.
-fn prepare(options: &Options, folder: &Path, cards: u64) -> Outcome<Value> {
-    installation::lay_out(options, folder)?;
+/// Seconds of a whole run.
+fn seconds(night: &Value) -> Option<f64> {
+    table::stage(night, "whole run")["seconds"].as_f64()
+}
+
+fn one_night(options: &Options, grounds: &Grounds, filled: &Filled<'_>, cards: u64) -> Outcome<Value> {
+    let folder = filled.copy("night")?;
+    let before = grounds.database_processor_s();
+    let mut night = another(&options.of_step(Step::Night, cards, &folder))?;
+    let server = grounds.database_processor_s().zip(before).map(|(now, then)| table::rounded(now - then));
+    night["serverProcessorSeconds"] = json!(server);
+    night["import"] = filled.import.clone();
+    night["format"] = json!(options.format);
+    night["version"] = json!(options.version);
+    night["database"] = json!(options.database.name());
+    night["destination"] = json!(options.destination.name());
+    night["latencyMs"] = json!(options.latency_ms);
+    Ok(night)
+}
+
+/// Imports every order, runs the earlier night, and writes the marks that intake has no orders for.
+fn fill(folder: &Path, mix: &Mix) -> Outcome<Value> {
     let bench = Bench::open(folder)?;
-    let mix = Mix::of(cards);
-    let import = tokio::runtime::Runtime::new()?.block_on(lead_up(&bench, &mix))?;
-    Ok(serde_json::to_value(import)?)
+    let import = tokio::runtime::Runtime::new()?.block_on(lead_up(&bench, mix))?;
+    Ok(table::row("import, 3 orders", mix.cards, import))
 }
 
 async fn lead_up(bench: &Bench, mix: &Mix) -> Outcome<Measured> {
@@ -124,19 +161,33 @@ async fn lead_up(bench: &Bench, mix: &Mix) -> Outcome<Measured> {
     let earlier = RunOrder::night("bench", bench.earlier, schedule::cut_off(bench.earlier), "bench");
     expect(&night.run(&earlier).await?, mix.earlier)?;
     mix::mark(&night, mix, bench.marked_late()).await?;
+    night.store.close().await;
     Ok(import)
+}
+
+/// The timed night.
+fn night(folder: &Path, mix: Mix) -> Outcome<Value> {
+    let bench = Bench::open(folder)?;
+    let watch = Arc::new(Watch::default());
+    let (report, whole) = tokio::runtime::Runtime::new()?.block_on(timed(&bench, Arc::clone(&watch)))?;
+    expect(&report, mix.cards)?;
+    let inside = bench.house()?.open_all()?;
+    if inside.records != mix.cards {
+        return Err(format!("{} of {} records arrived", inside.records, mix.cards).into());
+    }
+    Ok(table::Night { mix, watch: &watch, whole, report: &report, inside }.to_json())
 }
 
 async fn timed(bench: &Bench, watch: Arc<Watch>) -> Outcome<(Report, Measured)> {
     let observer: Arc<Watch> = Arc::clone(&watch);
-    let night: Night = bench.night(observer).await?;
+    let begun = Begun::now();
+    let night = bench.night(observer).await?;
     let order = RunOrder::night("bench", bench.date, schedule::cut_off(bench.date), "bench");
     watch.begin();
-    let begun = Begun::now();
     let report = night.run(&order).await?;
-    let whole = Measured { peak_kib: None, ..begun.measured() };
-    let due: u64 = report.arithmetic().selected;
-    expect(&report, due)?;
+    // The stages have set the peak back since.
+    let whole = Measured { peak_kib: watch.peak_kib(None), ..begun.measured() };
+    night.store.close().await;
     Ok((report, whole))
 }
 

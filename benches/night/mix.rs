@@ -13,7 +13,7 @@ use emboss::store::{IdKind, IntakeWork, NewCard, StoredCard};
 use emboss::vault::{Owner, Wrapped};
 
 use crate::Outcome;
-use crate::installation::{INSTITUTION, PAN_PREFIX};
+use crate::configured::{institution_of, pan_prefix};
 use crate::people::card_id;
 
 /// Requests written in one transaction.
@@ -28,12 +28,14 @@ pub(crate) struct Mix {
     pub(crate) reissued: u64,
     /// Cards of the earlier night: reissued and lost ones.
     pub(crate) earlier: u64,
+    /// Institutions that share them.
+    pub(crate) institutions: u64,
 }
 
 impl Mix {
-    pub(crate) fn of(cards: u64) -> Self {
+    pub(crate) fn of(cards: u64, institutions: u64) -> Self {
         let (reissued, lost) = (cards / 5, cards / 10);
-        Self { cards, reissued, earlier: reissued + lost }
+        Self { cards, reissued, earlier: reissued + lost, institutions }
     }
 
     /// Records that get a new PIN: first issues and replacements.
@@ -44,12 +46,13 @@ impl Mix {
 
 /// Marks the reissues and replacements.
 pub(crate) async fn mark(night: &Night, mix: &Mix, marked_at: DateTime<Utc>) -> Outcome<()> {
-    let writer = Marks { night, of: INSTITUTION.parse()?, marked_at };
     let mut next = 0;
     while next < mix.earlier {
         let end = (next + TOGETHER).min(mix.earlier);
         let mut work = night.store.intake().await?;
         for number in next..end {
+            let of = institution_of(number, mix.institutions).parse()?;
+            let writer = Marks { night, of, pan_prefix: pan_prefix(number, mix.institutions), marked_at };
             let card = card_id(number)?;
             if number < mix.reissued {
                 writer.reissue(work.as_mut(), card).await?;
@@ -66,6 +69,7 @@ pub(crate) async fn mark(night: &Night, mix: &Mix, marked_at: DateTime<Utc>) -> 
 struct Marks<'a> {
     night: &'a Night,
     of: InstitutionId,
+    pan_prefix: String,
     marked_at: DateTime<Utc>,
 }
 
@@ -92,7 +96,7 @@ impl Marks<'_> {
     async fn numbered(&self, work: &mut dyn IntakeWork, card_id: CardId, card: Card) -> Outcome<NewCard> {
         let vault = &self.night.vault;
         loop {
-            let mut digits = PAN_PREFIX.to_owned();
+            let mut digits = self.pan_prefix.clone();
             while digits.len() < 15 {
                 digits.push(char::from(b'0' + self.night.random.digit()));
             }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::installation::INSTITUTION;
+use crate::configured::institution_of;
 use crate::mix::Mix;
 use crate::people::Person;
 
@@ -33,7 +33,9 @@ impl Orders {
         self.next += 1;
         self.buffer.clear();
         self.read = 0;
-        for line in [customer(person, at), account(person, at), card(person, at)] {
+        let institution = institution_of(person.number, self.mix.institutions);
+        let issuer = Issuer { institution: &institution, at };
+        for line in [issuer.customer(person), issuer.account(person), issuer.card(person)] {
             self.buffer.extend_from_slice(line.as_bytes());
             self.buffer.push(b'\n');
         }
@@ -65,43 +67,56 @@ impl BufRead for Orders {
     }
 }
 
-fn envelope(person: Person, op: &str, at: &str, rest: &str) -> String {
-    let n = person.number;
-    let customer = 1_000_000_000 + n;
-    format!(
-        r#"{{"orderId":"{op}-{n}","op":"{op}","institutionId":"{INSTITUTION}","at":"{at}","auditUser":"bench","customerId":"{customer}",{rest}}}"#
-    )
+/// Whose orders, and when they were made.
+struct Issuer<'a> {
+    institution: &'a str,
+    at: &'a str,
 }
 
-fn customer(person: Person, at: &str) -> String {
-    let salutation = person.salutation().map_or_else(String::new, |text| format!(r#""salutation":"{text}","#));
-    let rest = format!(
-        r#""body":{{"customerNumber":"C{n}","locale":"{locale}","regNo":"R{n}",{salutation}"firstName":"{first}","lastName":"{last}","mobileNumber":"{mobile}","address":{address}}}"#,
-        n = person.number,
-        locale = person.locale(),
-        first = person.first_name(),
-        last = person.last_name(),
-        mobile = person.mobile(),
-        address = person.address(0),
-    );
-    envelope(person, "createCustomer", at, &rest)
-}
+impl Issuer<'_> {
+    fn envelope(&self, person: Person, op: &str, rest: &str) -> String {
+        let Self { institution, at } = self;
+        let n = person.number;
+        let customer = 1_000_000_000 + n;
+        format!(
+            r#"{{"orderId":"{op}-{n}","op":"{op}","institutionId":"{institution}","at":"{at}","auditUser":"bench","customerId":"{customer}",{rest}}}"#
+        )
+    }
 
-fn account(person: Person, at: &str) -> String {
-    envelope(person, "createAccount", at, &format!(r#""accountId":"{}","body":{{}}"#, 2_000_000_000 + person.number))
-}
+    fn customer(&self, person: Person) -> String {
+        let salutation = person.salutation().map_or_else(String::new, |text| format!(r#""salutation":"{text}","#));
+        let rest = format!(
+            r#""body":{{"customerNumber":"C{n}","locale":"{locale}","regNo":"R{n}",{salutation}"firstName":"{first}","lastName":"{last}","mobileNumber":"{mobile}","address":{address}}}"#,
+            n = person.number,
+            locale = person.locale(),
+            first = person.first_name(),
+            last = person.last_name(),
+            mobile = person.mobile(),
+            address = person.address(0),
+        );
+        self.envelope(person, "createCustomer", &rest)
+    }
 
-fn card(person: Person, at: &str) -> String {
-    let company = person.company().map_or_else(String::new, |text| format!(r#","companyName":"{text}""#));
-    let address =
-        if person.has_card_address() { format!(r#","cardAddress":{}"#, person.address(3)) } else { String::new() };
-    let rest = format!(
-        r#""accountId":"{account}","cardId":"{id}","cardRole":"MAIN","scheme":"VISA","body":{{"productCode":"VISA_CARD","embossing":{{"firstName":"{first}","lastName":"{last}","externalLayoutCode":"BlueCard"{company}}},"segment":"SEGMENT_A","additionalValues":[{{"key":"PROMO","value":"Été 2026"}},{{"key":"BRANCH","value":"{branch}|3"}}]{address}}}"#,
-        account = 2_000_000_000 + person.number,
-        id = 3_000_000_000 + person.number,
-        first = person.first_name(),
-        last = person.last_name(),
-        branch = person.number % 97,
-    );
-    envelope(person, "createCard", at, &rest)
+    fn account(&self, person: Person) -> String {
+        self.envelope(
+            person,
+            "createAccount",
+            &format!(r#""accountId":"{}","body":{{}}"#, 2_000_000_000 + person.number),
+        )
+    }
+
+    fn card(&self, person: Person) -> String {
+        let company = person.company().map_or_else(String::new, |text| format!(r#","companyName":"{text}""#));
+        let address =
+            if person.has_card_address() { format!(r#","cardAddress":{}"#, person.address(3)) } else { String::new() };
+        let rest = format!(
+            r#""accountId":"{account}","cardId":"{id}","cardRole":"MAIN","scheme":"VISA","body":{{"productCode":"VISA_CARD","embossing":{{"firstName":"{first}","lastName":"{last}","externalLayoutCode":"BlueCard"{company}}},"segment":"SEGMENT_A","additionalValues":[{{"key":"PROMO","value":"Été 2026"}},{{"key":"BRANCH","value":"{branch}|3"}}]{address}}}"#,
+            account = 2_000_000_000 + person.number,
+            id = 3_000_000_000 + person.number,
+            first = person.first_name(),
+            last = person.last_name(),
+            branch = person.number % 97,
+        );
+        self.envelope(person, "createCard", &rest)
+    }
 }

@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use emboss::night::{Observer, Stage};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::memory;
 
 /// One stage's figures.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Measured {
     /// Wall clock.
     pub(crate) seconds: f64,
@@ -48,29 +48,49 @@ impl Begun {
 
 #[derive(Debug)]
 struct State {
+    begun: Begun,
     last: Begun,
-    stages: Vec<(&'static str, Measured)>,
+    ended: Vec<(Stage, Measured)>,
+    settled: Option<f64>,
 }
 
-/// The observer.
+/// The observer. What it measures is the time between two ends of any stage: that is a stage's own where one agreement
+/// is at work; several overlap, and then only their ends and the peaks mean something.
 #[derive(Debug)]
 pub(crate) struct Watch(Mutex<State>);
 
 impl Default for Watch {
     fn default() -> Self {
-        Self(Mutex::new(State { last: Begun::now(), stages: Vec::new() }))
+        let now = Begun::now();
+        Self(Mutex::new(State { begun: now, last: now, ended: Vec::new(), settled: None }))
     }
 }
 
 impl Watch {
     /// The night begins now.
     pub(crate) fn begin(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).last = Begun::now();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.begun = Begun::now();
+        state.last = state.begun;
     }
 
-    /// The stages in the order in which they ended.
-    pub(crate) fn take(&self) -> Vec<(&'static str, Measured)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).stages)
+    /// The processor time of a stage.
+    pub(crate) fn processor_s(&self, stage: Stage) -> Option<f64> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_stage = state.ended.iter().filter(|(ended, _)| *ended == stage);
+        of_stage.map(|(_, measured)| measured.processor_s).sum()
+    }
+
+    /// The most memory until an end of this stage; of any where there is none given.
+    pub(crate) fn peak_kib(&self, stage: Option<Stage>) -> Option<u64> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_stage = state.ended.iter().filter(|(ended, _)| stage.is_none_or(|stage| *ended == stage));
+        of_stage.filter_map(|(_, measured)| measured.peak_kib).max()
+    }
+
+    /// Seconds from the night's begin to the last settlement.
+    pub(crate) fn settled_s(&self) -> Option<f64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).settled
     }
 }
 
@@ -80,7 +100,10 @@ impl Observer for Watch {
     fn finished(&self, _subject: &str, stage: Stage) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let measured = state.last.measured();
-        state.stages.push((stage.as_str(), measured));
+        state.ended.push((stage, measured));
         state.last = Begun::now();
+        if stage == Stage::Settle {
+            state.settled = Some(state.begun.at.elapsed().as_secs_f64());
+        }
     }
 }

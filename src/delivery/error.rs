@@ -208,14 +208,6 @@ pub enum DeliveryError {
         /// The limit.
         deadline_s: u64,
     },
-    /// We were told to stop (fault 30).
-    #[error("destination {destination}: the upload of {subject} was stopped between two writes")]
-    Stopped {
-        /// Its name.
-        destination: String,
-        /// The path.
-        subject: String,
-    },
     /// The temporary file is not as long as what was sent.
     #[error(
         "destination {destination}: {subject} has {found} bytes there after {sent} were acknowledged; it was removed"
@@ -276,7 +268,7 @@ impl DeliveryError {
             Self::HostKey { .. } => Step::Negotiate.as_str(),
             Self::Authentication { .. } => Step::Authenticate.as_str(),
             Self::Lost { step, .. } | Self::Refused { step, .. } => step.as_str(),
-            Self::Deadline { .. } | Self::Stopped { .. } => Step::Write.as_str(),
+            Self::Deadline { .. } => Step::Write.as_str(),
             Self::Size { .. } => Step::Close.as_str(),
             Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => "spool",
         }
@@ -285,7 +277,7 @@ impl DeliveryError {
     /// Whether to try again; by phase and answer, never by the text.
     pub fn retry_class(&self) -> RetryClass {
         match self {
-            Self::Lost { .. } | Self::Deadline { .. } | Self::Stopped { .. } | Self::Size { .. } => RetryClass::Retry,
+            Self::Lost { .. } | Self::Deadline { .. } | Self::Size { .. } => RetryClass::Retry,
             Self::Refused { step, refusal, .. } => refused_class(*step, *refusal),
             Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => RetryClass::PermanentTonight,
             Self::Settings { .. } | Self::PrivateKey { .. } | Self::HostKey { .. } | Self::Authentication { .. } => {

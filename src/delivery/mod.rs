@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub use error::{DeliveryError, Refusal, RetryClass, Step};
 pub use publish::{FinalName, How, Outcome, RenameOrder, look, rename};
 pub use remote::{Identity, Place, Remote, Seen};
-pub use upload::{Progress, Uploaded, clean, upload};
+pub use upload::{Uploaded, clean, upload};
 
 use settings::DestinationSettings;
 

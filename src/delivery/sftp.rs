@@ -38,6 +38,8 @@ pub(super) struct SftpRemote {
     temporary_directory: PathBuf,
     file_mode: u32,
     inactivity: Duration,
+    /// The end of an upload and how long it was allowed to take.
+    until: Option<(Instant, Duration)>,
     stride: usize,
     identity: Identity,
 }
@@ -76,6 +78,7 @@ impl SftpRemote {
             temporary_directory,
             file_mode,
             inactivity: Duration::from_secs(settings.inactivity_timeout_s),
+            until: None,
             stride: FIRST_STRIDE,
         };
         remote.identity.directory = remote.real(Place::FinalFolder)?;
@@ -130,6 +133,7 @@ impl SftpRemote {
         let mut done = 0;
         let mut moved = Instant::now();
         while done < part.len() {
+            self.in_time(&created.name)?;
             match created.file.write(&part[done..]) {
                 // The window was full and nothing is acknowledged yet.
                 Ok(0) if moved.elapsed() >= self.inactivity => {
@@ -144,6 +148,18 @@ impl SftpRemote {
             }
         }
         Ok(())
+    }
+
+    /// Acknowledged byte by byte, a part could take longer than a whole file may.
+    fn in_time(&self, name: &str) -> Result<(), DeliveryError> {
+        match self.until {
+            Some((until, deadline)) if Instant::now() >= until => Err(DeliveryError::Deadline {
+                destination: self.name.clone(),
+                subject: self.path(Place::Temporary(name)),
+                deadline_s: deadline.as_secs(),
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn write_all(&mut self, created: &mut Created, mut bytes: &[u8]) -> Result<(), DeliveryError> {
@@ -184,6 +200,10 @@ impl Remote for SftpRemote {
                 lost => Err(lost),
             },
         }
+    }
+
+    fn allow(&mut self, deadline: Duration) {
+        self.until = Some((Instant::now() + deadline, deadline));
     }
 
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {

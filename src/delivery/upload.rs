@@ -5,7 +5,6 @@
 //! is touched after the rename.
 
 use std::io::Read;
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -15,9 +14,6 @@ use crate::spool::SealedFile;
 
 /// `ssh2` has many packets under way only within one write, so writes are large.
 const BLOCK: usize = 4 * 1024 * 1024;
-
-/// Who is told of the bytes that were acknowledged so far, and may break off.
-pub type Progress<'a> = &'a mut dyn FnMut(u64) -> ControlFlow<()>;
 
 /// A complete temporary file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +29,10 @@ pub struct Uploaded {
 }
 
 /// Uploads under `temporary_name` (a new one for each attempt), after removing older attempts. `progress` gets the
-/// bytes acknowledged so far, behind each write, and may break off (fault 30).
+/// bytes acknowledged so far.
 ///
 /// # Errors
-/// [`DeliveryError`]; [`DeliveryError::Stopped`] where `progress` broke off. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a
+/// [`DeliveryError`]. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a
 /// new connection, in this run where the class is not [`super::RetryClass::Retry`], else with the next attempt.
 pub fn upload(
     remote: &mut dyn Remote,
@@ -44,26 +40,21 @@ pub fn upload(
     temporary_name: &str,
     older_temporary_names: &[String],
     deadline: Duration,
-    progress: Progress<'_>,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Uploaded, DeliveryError> {
     let started = Instant::now();
     let left_over = clean(remote, older_temporary_names)?;
+    remote.allow(deadline);
     remote.create(temporary_name)?;
-    let late = |remote: &dyn Remote| DeliveryError::Deadline {
-        destination: remote.name().to_owned(),
-        subject: remote.path(Place::Temporary(temporary_name)),
-        deadline_s: deadline.as_secs(),
+    let mut late = |remote: &dyn Remote| match started.elapsed() < deadline {
+        true => Ok(()),
+        false => Err(DeliveryError::Deadline {
+            destination: remote.name().to_owned(),
+            subject: remote.path(Place::Temporary(temporary_name)),
+            deadline_s: deadline.as_secs(),
+        }),
     };
-    let stopped = |remote: &dyn Remote| DeliveryError::Stopped {
-        destination: remote.name().to_owned(),
-        subject: remote.path(Place::Temporary(temporary_name)),
-    };
-    let mut go_on = |remote: &dyn Remote, sent| match sent {
-        Some(sent) if progress(sent).is_break() => Err(stopped(remote)),
-        None if started.elapsed() >= deadline => Err(late(remote)),
-        _ => Ok(()),
-    };
-    let sent = match send(remote, sealed, &mut go_on).and_then(|sent| remote.close().map(|()| sent)) {
+    let sent = match send(remote, sealed, &mut late, progress).and_then(|sent| remote.close().map(|()| sent)) {
         Ok(sent) => sent,
         Err(error) => {
             remote.cut();
@@ -95,11 +86,12 @@ pub fn clean(remote: &mut dyn Remote, temporary_names: &[String]) -> Result<Vec<
     Ok(kept)
 }
 
-/// Streams the file; gives the SHA-256 of what went out. `go_on` is asked before each write, and told behind it.
+/// Streams the file; gives the SHA-256 of what went out.
 fn send(
     remote: &mut dyn Remote,
     sealed: &SealedFile,
-    go_on: &mut dyn FnMut(&dyn Remote, Option<u64>) -> Result<(), DeliveryError>,
+    late: &mut dyn FnMut(&dyn Remote) -> Result<(), DeliveryError>,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<String, DeliveryError> {
     let mut source = sealed.open()?;
     let mut hasher = Sha256::new();
@@ -111,11 +103,11 @@ fn send(
         if filled == 0 {
             return Ok(hex::encode(hasher.finalize()));
         }
-        go_on(remote, None)?;
+        late(remote)?;
         remote.write(&block[..filled])?;
         hasher.update(&block[..filled]);
         sent += filled as u64;
-        go_on(remote, Some(sent))?;
+        progress(sent);
     }
 }
 

@@ -44,12 +44,12 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// As it stands before anything is done with it: a resend that arrived is a settled file like any other.
+    /// As it stands before anything is done with it.
     fn of(file: &FileRow) -> Self {
-        match file.is_resend() {
-            true => Self::Resend,
-            false if file.is_apart() => Self::Duplicate,
-            false => Self::Nights,
+        match file.settled_at {
+            Some(_) => Self::Resend,
+            None if file.is_apart() => Self::Duplicate,
+            None => Self::Nights,
         }
     }
 }
@@ -181,8 +181,11 @@ impl Night {
         laps: &mut Laps,
         making: &mut Making<'_, '_>,
     ) -> Result<Made, Trouble> {
-        if file.state == FileState::Published {
-            return Ok(Made::Published);
+        match file.state {
+            FileState::Published => return Ok(Made::Published),
+            // A resend whose last journal line was caught up with is where it should be.
+            FileState::Settled => return Ok(Made::Untouched),
+            _ => {}
         }
         if file.state != FileState::Claimed
             && let Some(sealed) = self.sealed_before(run, file).await?

@@ -177,9 +177,10 @@ impl FileRow {
         self.settled_at.is_some() && self.state != FileState::Settled
     }
 
-    /// Whether delivering it moves no plastic, so that it stands apart from the night's arithmetic.
+    /// Whether delivering it from here moves no plastic, so that it stands apart from the night's arithmetic: a duplicate,
+    /// or a file that was settled before.
     pub fn is_apart(&self) -> bool {
-        self.file_type == FileType::Duplicate || self.is_resend()
+        self.file_type == FileType::Duplicate || self.settled_at.is_some()
     }
 
     /// The state after `event`, as the table says.

@@ -1,7 +1,6 @@
 //! An embossing house's drop box: a real SFTP server or a folder, and a sealed file to send to it.
 
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -123,7 +122,7 @@ pub fn temporary(attempt: u32) -> String {
 /// Uploads under an attempt's name, after removing the attempts before it.
 pub fn send(remote: &mut dyn Remote, sealed: &Sealed, attempt: u32) -> Result<Uploaded, DeliveryError> {
     let older: Vec<String> = (1..attempt).map(temporary).collect();
-    upload(remote, &sealed.file, &temporary(attempt), &older, DEADLINE, &mut |_| ControlFlow::Continue(()))
+    upload(remote, &sealed.file, &temporary(attempt), &older, DEADLINE, &mut |_| {})
 }
 
 /// The n-th rename of attempt 1.
@@ -200,6 +199,9 @@ impl Remote for Lossy {
     }
     fn stat(&mut self, place: Place<'_>) -> Result<Seen, DeliveryError> {
         self.inner.stat(place)
+    }
+    fn allow(&mut self, deadline: Duration) {
+        self.inner.allow(deadline);
     }
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {
         self.inner.create(temporary_name)

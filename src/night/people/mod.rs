@@ -79,9 +79,9 @@ pub enum ActionError {
     /// The database, the spool, the clocks, or another run.
     #[error(transparent)]
     Night(#[from] NightError),
-    /// Usage: there is no such file.
-    #[error("no file has the name or id {0:?}: emboss status lists the newest, emboss status --date those of a date")]
-    Unknown(String),
+    /// Usage: there is no such file. What was given is not repeated: it may be anything.
+    #[error("no file has that name or id: emboss status lists the newest files, emboss status --date those of a date")]
+    Unknown,
     /// The file stands where this cannot be done, or the house speaks against it. Nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -108,7 +108,7 @@ impl ActionError {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Night(error) => error.exit_code(),
-            Self::Unknown(_) => 2,
+            Self::Unknown => 2,
             Self::Refused(_) => 1,
         }
     }
@@ -148,7 +148,7 @@ impl Night {
         let _lock = self.store.lock(&order.holder).await?;
         let ahead = self.journal_ahead().await?;
         let named = self.store.file_named(&order.file).await?;
-        let file = named.ok_or_else(|| ActionError::Unknown(order.file.clone()))?;
+        let file = named.ok_or(ActionError::Unknown)?;
         possible::admit(order.action, &file, ahead.get(&file.file_id))?;
         let run_order = RunOrder::on_demand(order.action.command(), now, &order.holder);
         let run_id = RunId(self.random.uuid());

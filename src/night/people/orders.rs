@@ -99,13 +99,13 @@ impl Night {
                  emboss resend --file {name} --duplicate"
             )));
         }
-        let file = self.take_over(errand, &file).await?;
         let Looked { path, final_name, .. } = self.look_at_house(terms, &file, false).await?;
         if let FinalName::Present { .. } = final_name {
             return Err(ActionError::refused(format!(
                 "nothing was sent: {path} is there, the house has not taken it yet"
             )));
         }
+        let file = self.take_over(errand, &file).await?;
         let change = FileChange::Ordered(errand.authority());
         let mut file = self.store.advance(&file, FileEvent::Resend, errand.run.epoch, change).await?;
         let number = file.delivery_number;

@@ -1,0 +1,95 @@
+//! The database server: the tests' PostgreSQL, set as anybody sets one on a machine of this size.
+//!
+//! Durability is PostgreSQL's default, which is on. The pipeline it is compared with gains from the settings as much.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use crate::support::postgres::{Cluster, Database, OWNER, PASSWORD};
+use crate::support::program;
+use crate::{Outcome, filled, memory};
+
+/// Beside PostgreSQL's defaults. Without TLS: a server on the same host is mostly reached through its socket.
+const SETTINGS: [&str; 5] = [
+    "ssl = off",
+    "shared_buffers = '1GB'",
+    "max_wal_size = '8GB'",
+    "work_mem = '64MB'",
+    "maintenance_work_mem = '512MB'",
+];
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    cluster: Arc<Cluster>,
+    /// Stands for all of its databases.
+    any: Database,
+    process: u32,
+}
+
+impl Server {
+    pub(crate) fn start() -> Outcome<Self> {
+        let cluster = Cluster::start_with(&SETTINGS);
+        let file = cluster.socket_folder().join("data/postmaster.pid");
+        let process = fs::read_to_string(file)?.lines().next().unwrap_or_default().parse()?;
+        let any = cluster.database();
+        Ok(Self { cluster, any, process })
+    }
+
+    /// Processor time of all its processes so far, in seconds.
+    pub(crate) fn processor_s(&self) -> Option<f64> {
+        memory::family_processor_s(self.process)
+    }
+
+    /// The URL of a database, without the password.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://{OWNER}@127.0.0.1:{}/{database}", self.cluster.port())
+    }
+
+    /// The file with the password.
+    pub(crate) fn password_file(&self) -> String {
+        self.any.password_file().display().to_string()
+    }
+
+    /// Makes `to` anew, empty or like `from`; what was written is on disk when this returns.
+    pub(crate) fn create(&self, to: &str, from: Option<&str>) {
+        let like = from.unwrap_or("template0");
+        self.cluster.psql("postgres", &format!("DROP DATABASE IF EXISTS {to}"));
+        self.cluster.psql("postgres", &format!("CREATE DATABASE {to} OWNER {OWNER} TEMPLATE {like}"));
+        self.cluster.psql("postgres", "CHECKPOINT");
+    }
+
+    /// What the server does by itself in the hours between an import and a night.
+    pub(crate) fn tidy(&self, database: &str) {
+        self.cluster.psql(database, "VACUUM (ANALYZE)");
+        self.cluster.psql("postgres", "CHECKPOINT");
+    }
+
+    /// Writes a database to a folder, or makes it again from there.
+    pub(crate) fn dump(&self, database: &str, folder: &Path) -> Outcome<()> {
+        let mut dump = Command::new(program("pg_dump", "postgresql-client"));
+        dump.args(["--format=directory", "--compress=0", "--file"]).arg(folder).args(["--dbname", &self.url(database)]);
+        filled::run(dump.env("PGPASSWORD", PASSWORD))
+    }
+
+    pub(crate) fn restore(&self, database: &str, folder: &Path) -> Outcome<()> {
+        self.create(database, None);
+        let mut restore = Command::new(program("pg_restore", "postgresql-client"));
+        restore.args(["--jobs=2", "--exit-on-error", "--no-owner", "--dbname", &self.url(database)]).arg(folder);
+        filled::run(restore.env("PGPASSWORD", PASSWORD))
+    }
+
+    /// Version and settings, for the figures.
+    pub(crate) fn told(&self) -> String {
+        let shown = |name: &str| self.cluster.psql("postgres", &format!("SHOW {name}"));
+        format!(
+            "PostgreSQL {}, fsync {}, synchronous_commit {}, {}",
+            shown("server_version"),
+            shown("fsync"),
+            shown("synchronous_commit"),
+            SETTINGS.join(", ")
+        )
+    }
+}
