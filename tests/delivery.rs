@@ -11,7 +11,7 @@ use std::time::Duration;
 use emboss::delivery::{
     DeliveryError, FinalName, How, Outcome, Refusal, RenameOrder, RetryClass, Step, check, clean, look, rename, upload,
 };
-use support::house::{House, Loses, Lossy, NAME, Sealed, order, publish, send, temporary};
+use support::house::{DEADLINE, House, Loses, Lossy, NAME, Sealed, order, publish, send, temporary};
 
 /// Three blocks and a bit.
 const LARGE: usize = 3 * 4 * 1024 * 1024 + 17;
@@ -98,6 +98,26 @@ fn an_upload_past_its_deadline_is_cut_and_can_be_cleaned_over_a_new_connection()
         assert_eq!(house.names(), [part.as_str()]);
         assert_eq!(clean(&mut *house.connect(), &[part]).unwrap(), Vec::<String>::new());
         assert_eq!(house.names(), Vec::<String>::new());
+    }
+}
+
+/// The write under way is finished, no other is begun, and nothing is closed that a receiver could take for whole.
+#[test]
+fn fault_30_an_upload_that_is_told_to_stop_ends_behind_its_write() {
+    let sealed = Sealed::of(LARGE);
+    for house in House::of_every_kind() {
+        let part = temporary(1);
+        let mut writes = 0;
+        let mut second_is_enough = |_| {
+            writes += 1;
+            if writes == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let error =
+            upload(&mut *house.connect(), &sealed.file, &part, &[], DEADLINE, &mut second_is_enough).unwrap_err();
+        assert!(matches!(error, DeliveryError::Stopped { .. }), "{error}");
+        assert_eq!((writes, house.names()), (2, vec![part.clone()]));
+        let size = fs::metadata(house.incoming.join(&part)).unwrap().len();
+        assert_eq!(size, 2 * 4 * 1024 * 1024, "two writes of four");
     }
 }
 
