@@ -59,6 +59,19 @@ impl Random {
         Self(Mutex::new(Source::Seeded(Box::new(ChaCha20Rng::seed_from_u64(seed)))))
     }
 
+    /// A source of its own for work that runs beside other work: where this one is a reproducible stream, what each
+    /// draws does not depend on which of them is faster. Takes 32 bytes of a seeded stream.
+    pub fn fork(&self) -> Self {
+        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Source::System => Self::system(),
+            Source::Seeded(stream) => {
+                let mut seed = [0; 32];
+                stream.fill_bytes(&mut seed);
+                Self(Mutex::new(Source::Seeded(Box::new(ChaCha20Rng::from_seed(seed)))))
+            }
+        }
+    }
+
     /// Fills `bytes`.
     ///
     /// # Panics
@@ -96,5 +109,21 @@ impl Random {
     /// A version 4 UUID.
     pub fn uuid(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fork_draws_the_same_whatever_the_other_draws_meanwhile() {
+        let (one, other) = (Random::seeded(7), Random::seeded(7));
+        let (first, second) = (one.fork(), other.fork());
+        one.bytes::<64>();
+        let drawn = first.bytes::<16>();
+        assert_eq!(drawn, second.bytes::<16>());
+        assert_ne!(drawn, other.bytes::<16>(), "and not what the source itself draws");
+        assert_ne!(drawn, other.fork().bytes::<16>(), "nor another fork");
     }
 }

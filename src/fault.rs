@@ -201,11 +201,12 @@ mod ordered {
             Action::Kill => loop {
                 std::thread::park();
             },
-            Action::Stop => {
+            // Other tasks go on: a signal that was sent meanwhile is dealt with before this thread goes on.
+            Action::Stop => tokio::task::block_in_place(|| {
                 std::thread::sleep(PAUSE);
-                // Stopped in the sleep before. What was sent meanwhile is dealt with before this thread goes on.
+                // Stopped in the sleep before, and woken by whoever sent the signal.
                 std::thread::sleep(PAUSE);
-            }
+            }),
         }
     }
 }

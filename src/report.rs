@@ -45,6 +45,8 @@ pub struct Report {
     pub business_date: NaiveDate,
     /// T0.
     pub cut_off: DateTime<Utc>,
+    /// Whether it left out some institutions or houses: then it was not the night of its date.
+    pub filtered: bool,
     /// When it began.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -217,7 +219,7 @@ impl Report {
     pub fn to_json(&self) -> Value {
         let total = self.total();
         let sum = self.arithmetic();
-        json!({
+        let mut report = json!({
             "command": self.command,
             "runId": self.run_id,
             "kind": self.kind,
@@ -238,7 +240,11 @@ impl Report {
             "resumed": self.resumed.iter().map(FileReport::to_json).collect::<Vec<_>>(),
             "alerts": self.alerts.iter().map(|a| json!({ "code": a.code, "text": a.text })).collect::<Vec<_>>(),
             "exitCode": self.exit_code(),
-        })
+        });
+        if self.filtered {
+            report["filtered"] = json!(true);
+        }
+        report
     }
 }
 

@@ -8,12 +8,10 @@
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Timelike, Utc};
 
 use crate::config::ScheduleSettings;
-use crate::config::schedule::{Expression, ExpressionError};
+use crate::config::schedule::{EARLY_MINUTES, Expression, ExpressionError};
 
 /// The hour of every cut-off, UTC (S4).
 const CUT_OFF_HOUR: i64 = 3;
-/// Fault 24: a run may start so many minutes early, and waits.
-const EARLY_MINUTES: i64 = 5;
 
 /// T0 of a date: 03:00:00Z.
 pub fn cut_off(date: NaiveDate) -> DateTime<Utc> {
@@ -91,7 +89,9 @@ impl Schedule {
         let oldest = last.map_or(newest, |last| last + Days::new(1));
         let mut backlog = Backlog::default();
         for date in oldest.iter_days().take_while(|date| *date <= newest) {
-            let Some(late) = self.begin(date).map(|begin| now - begin).filter(|late| *late >= TimeDelta::zero()) else {
+            let Some(late) =
+                self.expression.begin(cut_off(date)).map(|begin| now - begin).filter(|late| *late >= TimeDelta::zero())
+            else {
                 continue;
             };
             if late <= self.catch_up {
@@ -101,12 +101,6 @@ impl Schedule {
             }
         }
         backlog
-    }
-
-    /// When the night of `date` was to begin: the expression's first instant that is for this date.
-    fn begin(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
-        let before = cut_off(date) - TimeDelta::minutes(EARLY_MINUTES) - TimeDelta::seconds(1);
-        self.next(before).filter(|begin| due_date(*begin) == date)
     }
 }
 

@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::card::FileId;
 
 pub use draft::Draft;
-pub use journal::{JournalEntry, JournalLine};
+pub use journal::{JournalEntry, JournalLine, SealedFacts};
 pub use sealed_file::SealedFile;
 
 const MARKER: &str = "marker";
@@ -173,16 +173,32 @@ impl Spool {
     /// # Errors
     /// [`SpoolError::Missing`] and [`SpoolError::Changed`], which the night treats differently; [`SpoolError::Io`].
     pub fn load(&self, file_id: FileId, epoch: i64, sha256: &str, size: u64) -> Result<SealedFile, SpoolError> {
-        SealedFile::load(file_id, sealed_path(&self.folder, file_id, epoch), Some((sha256, size)))
+        SealedFile::load(file_id, sealed_path(&self.folder, file_id, epoch), (sha256, size))
     }
 
-    /// The sealed file that a journal line SEALED names where its database row is missing (fault 3): the caller takes
-    /// hash and length from the result.
+    /// The sealed bytes that a journal line SEALED tells of where the database row does not (fault 3), under the name
+    /// of this epoch from now on. They are found by their digest, whatever epoch they were left under: a crash between
+    /// the renaming and the row costs nothing.
     ///
     /// # Errors
-    /// [`SpoolError::Missing`], [`SpoolError::Io`].
-    pub fn recover(&self, file_id: FileId, epoch: i64) -> Result<SealedFile, SpoolError> {
-        SealedFile::load(file_id, sealed_path(&self.folder, file_id, epoch), None)
+    /// [`SpoolError::Missing`] where no bytes of the file are those, [`SpoolError::Io`].
+    pub fn take_over(&self, file_id: FileId, epoch: i64, sha256: &str, size: u64) -> Result<SealedFile, SpoolError> {
+        let path = sealed_path(&self.folder, file_id, epoch);
+        let mine = |name: &String| name.starts_with(&format!("{file_id}.")) && name.ends_with(".pgp");
+        for name in self.names()?.into_iter().filter(mine) {
+            let found = self.folder.join(name);
+            match SealedFile::load(file_id, found.clone(), (sha256, size)) {
+                Ok(sealed) if found == path => return Ok(sealed),
+                Ok(_) => {
+                    fs::rename(&found, &path).map_err(SpoolError::io("rename", &found))?;
+                    sync_folder(&self.folder)?;
+                    return SealedFile::load(file_id, path, (sha256, size));
+                }
+                Err(SpoolError::Changed { .. } | SpoolError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(SpoolError::Missing { file_id, path })
     }
 
     /// Removes everything of a file, whatever its epoch, finished or not. Returns how many files went.

@@ -231,6 +231,22 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     bench.emboss(&["import", "plain.xml"], 1);
     fs::remove_file(bench.path("plain.xml")).expect("removed");
 
+    // What persons order, and what they should not have typed.
+    let file_name = file.file_name().expect("a name").to_str().expect("UTF-8");
+    let who = ["--by", "ops", "--reason", "they lost it"];
+    for (named, by, reason) in [(PANS[0], "ops", "why"), (file_name, PANS[0], "why"), (file_name, "ops", PANS[1])] {
+        bench.emboss(&["--json", "resend", "--file", named, "--by", by, "--reason", reason], 2);
+        bench.emboss(&["resolve", "--delivered", "--file", named, "--by", by, "--reason", reason], 2);
+    }
+    let order = |command: &[&'static str]| [command, &["--file", file_name], &who[..]].concat();
+    bench.emboss(&order(&["abandon"]), 1);
+    bench.emboss(&order(&["resend"]), 1);
+    fs::remove_file(file).expect("taken by the house");
+    bench.emboss(&order(&["--json", "resend"]), 0);
+    bench.emboss(&order(&["resend", "--duplicate"]), 0);
+    bench.emboss(&["--json", "status"], 0);
+    assert!(!bench.emboss(&["events"], 0).stdout.is_empty());
+
     let left = left_behind(&bench);
     assert!(left.iter().any(|path| path.ends_with("emboss.db")), "the database was searched");
     assert!(left.iter().any(|path| path.starts_with(bench.path("spool"))), "the spool was searched");

@@ -163,6 +163,9 @@ fn the_schema_refuses_what_the_program_refuses() {
     for (from, to) in [
         ("environment = \"test\" ", "environment = \"TEST\" "),
         ("sqlite:/var/lib/emboss/emboss.db", "postgres://db/emboss"),
+        ("sqlite:/var/lib/emboss/emboss.db", "postgres://emboss:hunter2@db/emboss"),
+        ("sqlite:/var/lib/emboss/emboss.db", "postgres://emboss@db/emboss?sslmode=disable"),
+        ("busy_timeout_s = 30 ", "tls = \"require\"\nbusy_timeout_s = 30 "),
         ("provider = \"software\"", "provider = \"hardware\""),
         ("level = \"info\"", "level = \"loud\""),
         ("catch_up_hours = 20", "catch_up_hours = 25"),

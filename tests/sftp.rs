@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use emboss::delivery::settings::{DestinationSettings, SftpSettings};
 use emboss::delivery::{
-    DeliveryError, DestinationSecrets, How, Outcome, Refusal, RetryClass, Step, check, clean, connect,
+    DeliveryError, DestinationSecrets, How, Outcome, Refusal, RetryClass, Step, check, clean, connect, upload,
 };
 use support::house::{House, Loses, Lossy, NAME, Sealed, publish, send, temporary};
-use support::proxy::{Break, Proxy};
+use support::proxy::{Break, Line, Proxy};
 use support::sshd::{Options, Sshd, WRITE_ONLY, free_port};
 
 fn refused(settings: SftpSettings, secrets: &DestinationSecrets) -> DeliveryError {
@@ -155,6 +155,26 @@ fn fault_13_a_line_that_falls_silent_is_left_after_the_inactivity_timeout_and_dr
     let dropped = Instant::now();
     drop(remote);
     assert!(dropped.elapsed() < Duration::from_millis(900), "no timeout is waited for: {:?}", dropped.elapsed());
+}
+
+#[test]
+fn fault_13_a_file_that_takes_too_long_is_left_in_the_middle_of_a_write() {
+    let sealed = Sealed::of(9 * 1024 * 1024);
+    let house = House::sftp(Options { tells: true, ..Options::default() });
+    // The first write alone, of 4 MiB, would take 12 s; bytes move all the time.
+    let slow = Line::slow(Duration::ZERO, Duration::from_millis(100));
+    let proxy = Proxy::over(house.sshd.as_ref().unwrap().port(), slow);
+    let settings = SftpSettings { port: proxy.port(), ..house.sshd.as_ref().unwrap().settings() };
+    let slow = House { settings: DestinationSettings::Sftp(settings), ..house.seen_again() };
+    let (part, mut seen) = (temporary(1), Vec::new());
+    let deadline = Duration::from_secs(2);
+    let sent = upload(&mut *slow.connect(), &sealed.file, &part, &[], deadline, &mut |done| seen.push(done));
+    let error = sent.unwrap_err();
+    assert!(matches!(error, DeliveryError::Deadline { deadline_s: 2, .. }), "{error}");
+    assert_eq!((error.retry_class(), seen), (RetryClass::Retry, vec![]));
+    // Fault 17: the line is whole, and a CLOSE would make half a file a whole one.
+    let told = house.sshd.as_ref().unwrap().told_until("forced close ");
+    assert!(!told.iter().any(|line| line.starts_with("close ")), "{told:?}");
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl House {
         let sshd = Sshd::start();
         let line = match latency_ms {
             0 => None,
-            _ => Some(Proxy::over(sshd.port(), Line::slow(Duration::from_millis(latency_ms) / 2))),
+            _ => Some(Proxy::over(sshd.port(), Line::slow(Duration::from_millis(latency_ms) / 2, Duration::ZERO))),
         };
         Self { sshd, line }
     }

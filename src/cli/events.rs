@@ -18,11 +18,11 @@ const PAGE: u32 = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct EventsArguments {
-    /// Only events with a greater number; the last number read gives the rest.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+    /// Only events with a greater number: with the last one read, exactly the rest. Without it, from the first on.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(i64).range(0..))]
     after: i64,
-    /// At most so many.
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    /// At most so many; without it, 1000.
+    #[arg(long, value_name = "N", default_value_t = 1_000, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }
 

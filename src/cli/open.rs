@@ -13,6 +13,7 @@ use super::{Arguments, Failure, Surroundings, logging};
 use crate::agreement::Product;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::card::InstitutionId;
+use crate::config::schedule::ExpressionError;
 use crate::config::{Config, Finding, adapters};
 use crate::night::{Configured, Night, NightSettings, Observer, Silent};
 use crate::spool::Spool;
@@ -100,6 +101,7 @@ pub async fn open_night(
     let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random)).await?;
     let spool = open_spool(config, &store, &random).await?;
     let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement)).collect();
+    let nights = config.schedule.cron.parse();
     Ok(Night {
         store,
         vault: Arc::new(vault),
@@ -109,11 +111,14 @@ pub async fn open_night(
         institutions: config.institutions.clone(),
         products: products(config),
         manufacturers: config.manufacturers.clone(),
+        nights: nights.map_err(|error: ExpressionError| Failure::configuration(error.to_string()))?,
         settings: NightSettings {
             environment: config.environment,
             clock_skew_max: TimeDelta::seconds(i64::from(config.run.clock_skew_max_s)),
             closing_soon_days: i64::from(config.warnings.closing_soon_days),
             spool_retention_days: config.run.spool_retention_days,
+            agreements_at_once: config.run.agreements_at_once as usize,
+            uploads_at_once: config.run.uploads_at_once as usize,
             pin_wait_days: config.warnings.pin_wait_days.iter().copied().map(i64::from).collect(),
         },
         clock,

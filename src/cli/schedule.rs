@@ -8,9 +8,8 @@ use super::Failure;
 use super::open::{Home, Opened};
 use super::output::Output;
 use super::run::{rest, stop_on_signal, tell};
-use crate::night::RunOrder;
+use crate::night::{RunOrder, is_whole_night};
 use crate::schedule::{self, Schedule};
-use crate::settlement::RunKind;
 
 /// Pause before a night that could not start or finish is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -38,7 +37,7 @@ pub(super) async fn schedule(home: &Home<'_>, output: &Output) -> Result<u8, Fai
 async fn catch_up(opened: &Opened, nights: &Schedule, output: Output) -> Result<bool, Failure> {
     let runs = opened.night.store.runs(u32::MAX).await?;
     // A run that never ended, by a crash or a lost database, is one to be made up for.
-    let ended = runs.iter().filter(|run| run.kind == RunKind::Night && run.ended_at.is_some());
+    let ended = runs.iter().filter(|run| run.ended_at.is_some() && is_whole_night(run));
     let last = ended.map(|run| run.business_date).max();
     let backlog = nights.backlog(opened.night.clock.now(), last);
     let mut attention = !backlog.missed.is_empty();

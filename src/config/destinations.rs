@@ -48,9 +48,21 @@ fn validate_sftp(sftp: &SftpSettings, findings: &mut Findings<'_>) {
     validate_mode(&sftp.file_mode, findings);
     findings.range("connect_timeout_s", sftp.connect_timeout_s, 1, 600);
     findings.range("inactivity_timeout_s", sftp.inactivity_timeout_s, 1, 3600);
-    findings.range("attempts", sftp.attempts.into(), 1, 100);
+    findings.range("attempts", sftp.attempts.into(), 1, 20);
     findings.range("backoff_s.first", sftp.backoff_s.first, 1, 3600);
     findings.range("backoff_s.max", sftp.backoff_s.max, sftp.backoff_s.first, 7200);
+    validate_patience(sftp, findings);
+}
+
+/// R136: a night tries a file for two hours.
+fn validate_patience(sftp: &SftpSettings, findings: &mut Findings<'_>) {
+    let minutes = sftp.backoff_s.pauses_s(sftp.attempts.min(20)).div_ceil(60);
+    findings.require(
+        minutes <= 120,
+        "attempts",
+        format!("is {}, and the pauses of backoff_s between them take up to {minutes} minutes", sftp.attempts),
+        "keep them within 120 minutes, in which a file is tried in one night, by fewer attempts or shorter pauses",
+    );
 }
 
 fn validate_host_keys(host_keys: &[String], findings: &mut Findings<'_>) {

@@ -5,10 +5,13 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde::Deserialize;
 
 use super::finding::{Finding, Findings};
+
+/// Fault 24: a run may start so many minutes before its cut-off, and waits.
+pub const EARLY_MINUTES: i64 = 5;
 
 /// `[schedule]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -84,6 +87,14 @@ impl FromStr for Expression {
 }
 
 impl Expression {
+    /// When the night with this cut-off begins: the first instant that is for its date; none where the date has no
+    /// night.
+    pub fn begin(&self, cut_off: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let from = cut_off - TimeDelta::minutes(EARLY_MINUTES);
+        let first = self.after(from - TimeDelta::seconds(1)).next();
+        first.filter(|begin| *begin < from + Days::new(1))
+    }
+
     /// The instants after `after`, soonest first; none where the years of the expression are over.
     pub fn after(&self, after: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
         self.0.after(&after)

@@ -52,6 +52,7 @@ fn absent_keys_have_the_values_the_full_sample_calls_default() {
     assert_eq!(minimal.schedule, ScheduleSettings { cron: "0 0 3 * * *".to_owned(), catch_up_hours: 20 });
     assert_eq!(minimal.run.spool_retention_days, 35);
     assert_eq!(minimal.run.clock_skew_max_s, 300);
+    assert_eq!((minimal.run.agreements_at_once, minimal.run.uploads_at_once), (4, 2));
     assert_eq!(minimal.log, LogSettings { format: LogFormat::Text, level: LogLevel::Info });
     assert_eq!(minimal.warnings.key_expiry_days, [60, 30, 7]);
     assert_eq!(minimal.warnings.pin_wait_days, [7, 30, 90]);
@@ -274,6 +275,8 @@ fn numbers_end_where_the_contract_says() {
         ("busy_timeout_s", "30", 1, 3600),
         ("spool_retention_days", "35", 1, 3650),
         ("clock_skew_max_s", "300", 1, 300),
+        ("agreements_at_once", "4", 1, 64),
+        ("uploads_at_once", "2", 1, 16),
         ("catch_up_hours", "20", 1, 24),
         ("closing_soon_days", "7", 0, 3650),
         ("renewal_days", "45", 1, 365),
@@ -283,7 +286,7 @@ fn numbers_end_where_the_contract_says() {
         ("field_max", "26", 1, 32),
         ("connect_timeout_s", "20", 1, 600),
         ("inactivity_timeout_s", "60", 1, 3600),
-        ("attempts", "8", 1, 100),
+        ("attempts", "8", 1, 20),
         ("port", "22", 1, 65_535),
     ] {
         let written = format!("{key} = {value} ");
@@ -594,15 +597,88 @@ fn destinations_are_pinned_and_sane() {
 }
 
 #[test]
+fn r136_the_tries_of_a_night_fit_into_two_hours() {
+    // Seven pauses from 2000 s on, none over 2000 s, each with up to half of it again: 21,000 s.
+    one_fault(
+        "first = 5, max = 300",
+        "first = 2000, max = 2000",
+        "[[destination]] north-print attempts is 8, and the pauses of backoff_s between them take up to 350 minutes: \
+         keep them within 120 minutes, in which a file is tried in one night, by fewer attempts or shorter pauses",
+    );
+    // 685 s seven times is 4795 s, and 7192.5 s with the jitter: the last that fits; 686 s would be 7203 s.
+    accepted("first = 5, max = 300", "first = 685, max = 685");
+    let found = faults(&changed("first = 5, max = 300", "first = 686, max = 686"));
+    assert!(found.len() == 1 && found[0].contains("take up to 121 minutes"), "{found:?}");
+}
+
+#[test]
 fn a_database_is_one_we_open() {
-    for url in ["postgres://emboss:hunter2@db/emboss", "emboss.db", ""] {
-        one_fault(
-            "sqlite:/var/lib/emboss/emboss.db",
-            url,
-            "[database] url is not a database this version opens: write sqlite:PATH",
-        );
+    let sqlite = "sqlite:/var/lib/emboss/emboss.db";
+    for url in ["emboss.db", "mysql://emboss@db/emboss", ""] {
+        let fault = "is not a database this version opens: write sqlite:PATH or postgres://USER@HOST:PORT/NAME";
+        one_fault(sqlite, url, &format!("[database] url {fault}"));
     }
-    one_fault("sqlite:/var/lib/emboss/emboss.db", "sqlite:", "[database] url names no file: write sqlite:PATH");
+    one_fault(sqlite, "sqlite:", "[database] url names no file: write sqlite:PATH");
+    accepted(sqlite, "postgres://emboss@db.bank.example/emboss");
+    one_fault(
+        sqlite,
+        "postgres://emboss:hunter2@db/emboss",
+        "[database] url holds a password, and whoever reads the configuration knows it now: change that password, put \
+         the new one into a file and name that in password_file",
+    );
+    one_fault(
+        sqlite,
+        "postgres://emboss@db/emboss?sslmode=disable",
+        "[database] url has options behind a ? or a #: leave them out: what can be set has a key of its own in [database]",
+    );
+}
+
+#[test]
+fn what_belongs_to_a_database_server_is_set_for_one_only() {
+    let sqlite = "url = \"sqlite:/var/lib/emboss/emboss.db\"";
+    for (key, value, fault) in [
+        ("password_file", "credential:database", "is set for SQLite, which knows no password: remove it"),
+        ("tls", "verify", "is set for SQLite, which is a file of this host: remove it"),
+        ("root_certificate_file", "ca.pem", "is set for SQLite, which shows no certificate: remove it"),
+    ] {
+        let more = format!("\n{key} = \"{value}\"");
+        one_fault(sqlite, &format!("{sqlite}{more}"), &format!("[database] {key} {fault}"));
+        accepted(sqlite, &format!("url = \"postgres://emboss@db/emboss\"{more}"));
+    }
+}
+
+#[test]
+fn tls_says_what_is_checked() {
+    let sqlite = "url = \"sqlite:/var/lib/emboss/emboss.db\"";
+    let near = "url = \"postgres://emboss@127.0.0.1/emboss\"";
+    let socket = "url = \"postgres://emboss@%2Frun%2Fpostgresql/emboss\"";
+    for tls in ["encrypt", "off"] {
+        let set = format!("{near}\ntls = \"{tls}\"\nroot_certificate_file = \"ca.pem\"");
+        let fault = "is set, and no certificate is checked: write tls = \"verify\", or remove it";
+        one_fault(sqlite, &set, &format!("[database] root_certificate_file {fault}"));
+    }
+    accepted(sqlite, &format!("{near}\ntls = \"verify\"\nroot_certificate_file = \"ca.pem\""));
+    accepted(sqlite, socket);
+    let fault = "[database] tls is set for a Unix socket, which knows no TLS: remove it";
+    one_fault(sqlite, &format!("{socket}\ntls = \"verify\""), fault);
+    let (_, _, reason) = syntax(&changed(sqlite, &format!("{near}\ntls = \"require\"")));
+    assert!(reason.starts_with("unknown variant `require`, expected one of `verify`, `encrypt`, `off`"), "{reason}");
+}
+
+#[test]
+fn a_server_elsewhere_without_a_verified_certificate_is_warned_of() {
+    let warned = |host: &str, tls: &str| {
+        let url = format!("url = \"postgres://emboss@{host}/emboss\"\n{tls}");
+        let config = load(&changed("url = \"sqlite:/var/lib/emboss/emboss.db\"", &url)).unwrap();
+        database::warnings(&config.database).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(warned("db", ""), [""; 0]);
+    assert_eq!(warned("db", "tls = \"verify\""), [""; 0]);
+    assert_eq!(warned("localhost", "tls = \"encrypt\""), [""; 0]);
+    let encrypt = "[database] tls lets any host that answers pass for the database server: write tls = \"verify\"";
+    assert_eq!(warned("db", "tls = \"encrypt\""), [encrypt]);
+    let off = "[database] tls lets the network read names, addresses and card data: write tls = \"verify\"";
+    assert_eq!(warned("db", "tls = \"off\""), [off]);
 }
 
 #[test]

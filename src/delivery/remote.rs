@@ -1,6 +1,7 @@
 //! What a transport can do. Everything else is written once, above it.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::{DeliveryError, Refusal, Step};
 
@@ -66,6 +67,9 @@ pub trait Remote: Send + fmt::Debug {
 
     /// Looks at a place.
     fn stat(&mut self, place: Place<'_>) -> Result<Seen, DeliveryError>;
+
+    /// From now on an upload may take so long, and no longer: where one write takes long, it is ended in the middle.
+    fn allow(&mut self, deadline: Duration);
 
     /// Creates a temporary file, which must not exist, and opens it for writing.
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError>;

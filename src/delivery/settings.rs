@@ -110,6 +110,16 @@ pub struct Backoff {
     pub max: u64,
 }
 
+impl Backoff {
+    /// Most seconds that the pauses between so many tries take, each with up to half of it again as jitter.
+    pub fn pauses_s(self, attempts: u32) -> u64 {
+        let pauses = std::iter::successors(Some(self.first), |pause| Some(pause.saturating_mul(2)));
+        let tries = pauses.map(|pause| pause.min(self.max)).take(attempts.saturating_sub(1) as usize);
+        let sum = tries.fold(0, u64::saturating_add);
+        sum.saturating_add(sum / 2)
+    }
+}
+
 impl Default for Backoff {
     fn default() -> Self {
         Self { first: 5, max: 300 }

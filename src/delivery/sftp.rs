@@ -34,6 +34,8 @@ pub(super) struct SftpRemote {
     temporary_directory: PathBuf,
     file_mode: u32,
     inactivity: Duration,
+    /// The end of an upload and how long it was allowed to take.
+    until: Option<(Instant, Duration)>,
     identity: Identity,
 }
 
@@ -72,6 +74,7 @@ impl SftpRemote {
             temporary_directory,
             file_mode,
             inactivity: Duration::from_secs(settings.inactivity_timeout_s),
+            until: None,
         };
         remote.identity.directory = remote.real(Place::FinalFolder)?;
         remote.identity.temporary_directory = remote.real(Place::TemporaryFolder)?;
@@ -124,6 +127,7 @@ impl SftpRemote {
     fn send(&mut self, created: &mut Created) -> Result<(), DeliveryError> {
         let begun = Instant::now();
         loop {
+            self.in_time(&created.name)?;
             match created.file.write(created.window.shown()) {
                 // The server's window is full and nothing is acknowledged yet.
                 Ok(0) if begun.elapsed() >= self.inactivity => {
@@ -140,11 +144,16 @@ impl SftpRemote {
         }
     }
 
-    fn send_all(&mut self, created: &mut Created) -> Result<(), DeliveryError> {
-        while created.window.waiting() > 0 {
-            self.send(created)?;
+    /// Acknowledged byte by byte, a window could take longer than a whole file may.
+    fn in_time(&self, name: &str) -> Result<(), DeliveryError> {
+        match self.until {
+            Some((until, deadline)) if Instant::now() >= until => Err(DeliveryError::Deadline {
+                destination: self.name.clone(),
+                subject: self.path(Place::Temporary(name)),
+                deadline_s: deadline.as_secs(),
+            }),
+            Some(_) | None => Ok(()),
         }
-        Ok(())
     }
 
     fn write_to(&mut self, created: &mut Created, bytes: &[u8]) -> Result<(), DeliveryError> {
@@ -160,7 +169,9 @@ impl SftpRemote {
     }
 
     fn finish(&mut self, created: &mut Created) -> Result<(), DeliveryError> {
-        self.send_all(created)?;
+        while created.window.waiting() > 0 {
+            self.send(created)?;
+        }
         let place = Place::Temporary(&created.name);
         if let Err(error) = created.file.fsync() {
             let error = self.error(Step::Close, place, &error);
@@ -195,6 +206,10 @@ impl Remote for SftpRemote {
                 lost => Err(lost),
             },
         }
+    }
+
+    fn allow(&mut self, deadline: Duration) {
+        self.until = Some((Instant::now() + deadline, deadline));
     }
 
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {

@@ -44,6 +44,7 @@ pub fn upload(
 ) -> Result<Uploaded, DeliveryError> {
     let started = Instant::now();
     let left_over = clean(remote, older_temporary_names)?;
+    remote.allow(deadline);
     remote.create(temporary_name)?;
     let mut late = |remote: &dyn Remote| match started.elapsed() < deadline {
         true => Ok(()),

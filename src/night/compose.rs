@@ -3,7 +3,6 @@
 //! Composing and sealing overlap on two threads with a bounded queue between them; memory stays flat whatever the
 //! number of records, and only ciphertext reaches the disk (R138).
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,19 +11,19 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroize;
 
 use super::error::Trouble;
+use super::fallout::{Fallen, Making};
 use super::observe::Stage;
 use super::personalise::{Fallout, Personaliser};
+use super::sealed::seal_of;
 use super::{Night, Run};
 use crate::agreement::Terms;
-use crate::card::RecordUid;
 use crate::document::{DocumentWriter, FileName, FileType, Header, InstitutionRef, PinKeyRef, Trailer};
 use crate::fault::{self, Point};
-use crate::report::Alert;
 use crate::seal::{SealError, Sealer};
-use crate::selection::{ReasonCode, Tally};
+use crate::selection::ReasonCode;
 use crate::settlement::FileEvent;
-use crate::spool::{JournalEntry, JournalLine, SealedFile};
-use crate::store::{FileChange, FileRow, PinnedItem};
+use crate::spool::{JournalEntry, JournalLine, SealedFacts, SealedFile};
+use crate::store::{FileRow, PinnedItem};
 use crate::vault::Wrapped;
 
 /// Records read at once.
@@ -42,14 +41,6 @@ enum Composed {
     Without(Vec<Fallen>),
 }
 
-/// A card that cannot be composed, and why.
-struct Fallen {
-    record_uid: RecordUid,
-    event: &'static str,
-    code: ReasonCode,
-    why: String,
-}
-
 /// What goes to the sealing thread.
 enum Piece {
     Bytes(Vec<u8>),
@@ -60,69 +51,55 @@ impl Night {
     /// CLAIMED -> SEALED.
     pub(super) async fn seal(
         &self,
-        run: &mut Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &mut FileRow,
         sealer: &Arc<Sealer>,
-        tally: &mut Tally,
+        making: &mut Making<'_, '_>,
     ) -> Result<SealedFile, Trouble> {
         // Sealed bytes that no SEALED row knows are an earlier try's orphan.
         self.spool.discard(file.file_id)?;
         loop {
-            self.may_go_on()?;
+            self.may_go_on(run)?;
             let header = self.header(terms, file).await?;
             match self.compose(run, terms, file, &header, sealer).await? {
                 Composed::Whole(sealed, trailer) => {
                     self.observer.finished(&terms.subject(), Stage::Seal);
-                    *file = self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
+                    self.record_seal(run, file, &header, sealer, &sealed, &trailer).await?;
                     fault::reach(Point::Sealed);
                     return Ok(sealed);
                 }
-                Composed::Without(fallen) => self.let_go(run, file, fallen, tally).await?,
+                Composed::Without(fallen) => self.let_go(run, file, fallen, making).await?,
             }
         }
     }
 
-    /// Takes cards out of a file that is not sealed yet; each waits with its reason.
-    async fn let_go(
-        &self,
-        run: &mut Run<'_>,
-        file: &FileRow,
-        fallen: Vec<Fallen>,
-        tally: &mut Tally,
-    ) -> Result<(), Trouble> {
-        for Fallen { record_uid, event, code, why } in fallen {
-            self.store.release(file.file_id, run.epoch, &[(record_uid, code)]).await?;
-            tally.fell_out(event, code);
-            let text = format!("Request {record_uid} fell out of file {}: {why}.", file.file_id);
-            run.alerts.push(Alert::new(code.as_str(), text));
-        }
-        Ok(())
-    }
-
     async fn record_seal(
         &self,
-        run: &Run<'_>,
-        file: &FileRow,
+        run: &Run,
+        file: &mut FileRow,
         header: &Header,
         sealer: &Sealer,
         sealed: &SealedFile,
         trailer: &Trailer,
-    ) -> Result<FileRow, Trouble> {
+    ) -> Result<(), Trouble> {
         fault::reach(Point::SpoolRenamed);
-        self.spool.note(&journal_line(file, JournalEntry::Sealed { epoch: run.epoch }))?;
-        fault::reach(Point::SealedNoted);
-        let change = FileChange::Seal {
+        let facts = SealedFacts {
+            run_id: file.run_id,
             file_name: format!("{}.pgp", header.file_name),
             sha256: sealed.sha256().to_owned(),
             size_bytes: sealed.size_bytes(),
             records: trailer.number_of_records,
             cards: trailer.number_of_cards,
             pin_only: trailer.number_of_pin_only,
-            by_production_event: serde_json::json!(trailer.by_production_event).to_string(),
-            key_fingerprints: serde_json::json!(sealer.fingerprints()).to_string(),
+            by_production_event: trailer.by_production_event.clone(),
+            key_fingerprints: sealer.fingerprints(),
         };
-        Ok(self.store.advance(file, FileEvent::Seal, run.epoch, change).await?)
+        let change = seal_of(&facts);
+        let entry = JournalEntry::Sealed { epoch: run.epoch, facts: Some(Box::new(facts)) };
+        self.spool.note(&journal_line(file, entry))?;
+        fault::reach(Point::SealedNoted);
+        Ok(self.advance(run, file, FileEvent::Seal, change).await?)
     }
 
     /// Everything the header says, fixed before the first record is written.
@@ -170,7 +147,7 @@ impl Night {
 
     async fn compose(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &FileRow,
         header: &Header,
@@ -204,7 +181,7 @@ impl Night {
     /// The sealing thread: takes pieces until the end; without one it leaves nothing behind.
     fn start_sealing(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         file: &FileRow,
         sealer: &Arc<Sealer>,
         mut waiting: mpsc::Receiver<Piece>,
@@ -350,9 +327,4 @@ fn as_claimed(terms: &Terms, file: &FileRow) -> Terms {
     let mut terms = terms.clone();
     (terms.agreement.format, terms.agreement.version) = (file.format, file.version);
     terms
-}
-
-/// Counts of a sealed file's events, as the row keeps them.
-pub(super) fn event_counts(file: &FileRow) -> BTreeMap<String, u64> {
-    file.by_production_event.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! From a sealed file to a published one: every state is written before the step it announces.
 //!
 //! The remote side is blocking and moves through blocking threads; the database is asked between the steps. A file
-//! is tried again with growing pauses while its errors say that another try may help (R136).
+//! is tried again with growing pauses while its errors say that another try may help, so often and no longer than
+//! the destination's patience (R136); every failed try is an event.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::compose::journal_line;
 use super::error::Trouble;
@@ -29,43 +30,67 @@ enum Renamed {
     SendAgain(Session),
 }
 
+/// How far a delivery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// Only to a complete temporary file: a file before it is not published yet (R136).
+    Ready,
+    /// To the final name.
+    Published,
+}
+
 impl Night {
     /// SEALED, SENDING, READY or RENAMING -> PUBLISHED; or trouble, with the file in the state it reached.
     pub(super) async fn deliver(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &mut FileRow,
         sealed: SealedFile,
+        goal: Goal,
     ) -> Result<(), Trouble> {
         let patience = self.outbound.patience(terms);
-        let mut pause = patience.first;
-        for attempt in 1.. {
-            match self.attempt(run, terms, file, sealed.clone(), patience).await {
-                Err(Trouble::Delivery(error))
-                    if error.retry_class() == RetryClass::Retry && attempt < patience.attempts =>
-                {
-                    tracing::warn!(file_id = %file.file_id, attempt, "{error}; trying again");
-                    self.rest(pause).await?;
-                    pause = (pause * 2).min(patience.longest);
-                }
-                Err(Trouble::Delivery(error)) => {
-                    self.tidy_up(terms, file, &error).await;
-                    return Err(error.into());
-                }
+        let (since, mut pause) = (Instant::now(), patience.first);
+        for tried in 1.. {
+            let left = patience.whole.saturating_sub(since.elapsed());
+            let limits = Patience { deadline: patience.deadline.min(left), ..patience };
+            let error = match self.attempt(run, terms, file, sealed.clone(), goal, limits).await {
+                Err(Trouble::Delivery(error)) => error,
                 other => return other,
+            };
+            self.tell_failure(file, tried, &error).await?;
+            let in_time = since.elapsed() + pause < patience.whole;
+            if error.retry_class() != RetryClass::Retry || tried >= patience.attempts || !in_time {
+                self.tidy_up(run, terms, file, &error).await;
+                return Err(error.into());
             }
+            tracing::warn!(file_id = %file.file_id, tried, "{error}; trying again");
+            self.rest(run, pause).await?;
+            pause = (pause * 2).min(patience.longest);
         }
         Ok(())
     }
 
+    /// A failed try is an event, also one that came no further than the connection; the house's words stay in the log.
+    async fn tell_failure(&self, file: &FileRow, tried: u32, error: &DeliveryError) -> Result<(), Trouble> {
+        let data = serde_json::json!({
+            "fileId": file.file_id, "manufacturer": file.manufacturer, "sequenceNumber": file.sequence_number,
+            "night": file.night.to_string(), "fileName": file.file_name, "try": tried, "attempt": file.attempt,
+            "phase": error.phase(), "class": error.retry_class().as_str(),
+        });
+        Ok(self.store.note_event("delivery.failed", Some(&file.institution), &data).await?)
+    }
+
     /// A part that will not be continued tonight is removed over a new connection: the one that failed was cut
     /// without a CLOSE (faults 14, 17). What cannot be removed now is removed by the next attempt.
-    async fn tidy_up(&self, terms: &Terms, file: &FileRow, error: &DeliveryError) {
+    async fn tidy_up(&self, run: &Run, terms: &Terms, file: &FileRow, error: &DeliveryError) {
         if file.state != FileState::Sending || error.retry_class() == RetryClass::StopDestination {
             return;
         }
-        let (Ok(mut session), Some(name)) = (self.connect(terms).await, file.temporary_name.clone()) else { return };
+        let Ok(_place) = self.place(run, terms).await else { return };
+        let (Ok(mut session), Some(name)) = (self.connect(run, terms).await, file.temporary_name.clone()) else {
+            return;
+        };
         let cleaned = blocking(move || delivery::clean(&mut *session, &[name])).await;
         if !matches!(cleaned, Ok(Ok(ref kept)) if kept.is_empty()) {
             tracing::warn!(file_id = %file.file_id, "our temporary file may be left at the destination");
@@ -73,12 +98,12 @@ impl Night {
     }
 
     /// Waits for the pause and up to half of it again, so that many files do not come back at once.
-    async fn rest(&self, pause: Duration) -> Result<(), NightError> {
+    async fn rest(&self, run: &Run, pause: Duration) -> Result<(), NightError> {
         let [jitter] = self.random.bytes::<1>();
         let mut left = pause + pause * u32::from(jitter) / 512;
         let step = Duration::from_millis(200);
         while !left.is_zero() {
-            self.may_go_on()?;
+            self.may_go_on(run)?;
             let now = left.min(step);
             tokio::time::sleep(now).await;
             left -= now;
@@ -88,18 +113,26 @@ impl Night {
 
     async fn attempt(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &mut FileRow,
         sealed: SealedFile,
+        goal: Goal,
         patience: Patience,
     ) -> Result<(), Trouble> {
         let mut send = matches!(file.state, FileState::Sealed | FileState::Sending);
-        let mut session = self.connect(terms).await?;
+        if !send && goal == Goal::Ready {
+            return Ok(());
+        }
+        let _place = self.place(run, terms).await?;
+        let mut session = self.connect(run, terms).await?;
         loop {
-            self.may_go_on()?;
+            self.may_go_on(run)?;
             if send {
                 session = self.upload(run, terms, file, &sealed, session, patience).await?;
+            }
+            if goal == Goal::Ready {
+                return Ok(());
             }
             match self.rename(run, file, session, patience).await? {
                 Renamed::Published => return Ok(()),
@@ -108,15 +141,10 @@ impl Night {
         }
     }
 
-    async fn connect(&self, terms: &Terms) -> Result<Session, Trouble> {
-        let (outbound, terms) = (std::sync::Arc::clone(&self.outbound), terms.clone());
-        Ok(blocking(move || outbound.connect(&terms)).await??)
-    }
-
     /// A new attempt under a temporary name of its own.
     async fn upload(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &mut FileRow,
         sealed: &SealedFile,
@@ -130,19 +158,23 @@ impl Night {
 
         let identity = session.identity().to_string();
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
-        *file = self.store.advance(file, FileEvent::Send, run.epoch, change).await?;
+        self.advance(run, file, FileEvent::Send, change).await?;
         fault::reach(Point::Sending);
         let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
-        let session = blocking(move || {
+        let (session, left_over) = blocking(move || {
             let mut session = session;
             let total = sealed.size_bytes();
             let mut progress = |done| observer.progress(&subject, Stage::Deliver, done, total);
-            delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
-            Ok::<_, DeliveryError>(session)
+            let uploaded =
+                delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
+            Ok::<_, DeliveryError>((session, uploaded.left_over))
         })
         .await??;
+        for name in left_over {
+            tracing::warn!(file_id = %file.file_id, "the destination does not let us remove {name}; ask the house to");
+        }
         fault::reach(Point::Uploaded);
-        *file = self.store.advance(file, FileEvent::Complete, run.epoch, FileChange::Complete).await?;
+        self.advance(run, file, FileEvent::Complete, FileChange::Complete).await?;
         fault::reach(Point::Ready);
         self.observer.finished(&terms.subject(), Stage::Deliver);
         Ok(session)
@@ -151,12 +183,12 @@ impl Night {
     /// The rename: the remote commit record.
     async fn rename(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         file: &mut FileRow,
         session: Session,
         patience: Patience,
     ) -> Result<Renamed, Trouble> {
-        self.may_go_on()?;
+        self.may_go_on(run)?;
         let n = file.rename_attempt + 1;
         let names = Names::of(file);
         let same_identity = file.identity.as_deref() == Some(&session.identity().to_string());
@@ -164,7 +196,7 @@ impl Night {
         self.spool.note(&journal_line(file, JournalEntry::Rename { n, attempt: file.attempt }))?;
         fault::reach(Point::RenameNoted);
         let change = FileChange::Rename { rename_attempt: n };
-        *file = self.store.advance(file, FileEvent::Rename, run.epoch, change).await?;
+        self.advance(run, file, FileEvent::Rename, change).await?;
         fault::reach(Point::Renaming);
         let (session, outcome) = blocking(move || {
             let mut session = session;
@@ -187,7 +219,7 @@ impl Night {
     /// A final name that is there before our first rename is somebody else's: no RENAME, a person must look.
     async fn look_first(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         file: &mut FileRow,
         session: Session,
         names: Names,
@@ -209,7 +241,7 @@ impl Night {
 
     async fn judge_rename(
         &self,
-        run: &Run<'_>,
+        run: &Run,
         file: &mut FileRow,
         session: Session,
         outcome: Outcome,
@@ -220,13 +252,13 @@ impl Night {
                 self.spool.note(&journal_line(file, JournalEntry::Published { attempt: file.attempt }))?;
                 fault::reach(Point::PublishedNoted);
                 let change = FileChange::Publish { at: self.store.now().await? };
-                *file = self.store.advance(file, FileEvent::Publish, run.epoch, change).await?;
+                self.advance(run, file, FileEvent::Publish, change).await?;
                 fault::reach(Point::Published);
                 Ok(Renamed::Published)
             }
             Outcome::StaysReady(error) => {
                 let change = FileChange::Because(error.to_string());
-                *file = self.store.advance(file, FileEvent::Refuse, run.epoch, change).await?;
+                self.advance(run, file, FileEvent::Refuse, change).await?;
                 Err(error.into())
             }
             Outcome::SendAgain(why) => {
@@ -240,9 +272,9 @@ impl Night {
     }
 
     /// UNCERTAIN, and the trouble that says so.
-    pub(super) async fn doubt(&self, run: &Run<'_>, file: &mut FileRow, why: String) -> Result<Trouble, Trouble> {
+    pub(super) async fn doubt(&self, run: &Run, file: &mut FileRow, why: String) -> Result<Trouble, Trouble> {
         let change = FileChange::Because(why.clone());
-        *file = self.store.advance(file, FileEvent::Doubt, run.epoch, change).await?;
+        self.advance(run, file, FileEvent::Doubt, change).await?;
         Ok(Trouble::Uncertain(why))
     }
 }

@@ -80,6 +80,9 @@ pub(super) enum Trouble {
     /// The destination.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    /// A row that cannot be read or does not fit: of this agreement, not of the others.
+    #[error(transparent)]
+    Corrupt(StoreError),
     /// A person must look.
     #[error("it is uncertain whether the house has the file: {0}")]
     Uncertain(String),
@@ -87,7 +90,10 @@ pub(super) enum Trouble {
 
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
-        Self::Whole(NightError::Store(error))
+        match error {
+            StoreError::Corrupt { .. } => Self::Corrupt(error),
+            whole => Self::Whole(NightError::Store(whole)),
+        }
     }
 }
 

@@ -39,9 +39,9 @@ impl Night {
         let mut ahead = BTreeMap::new();
         for (file_id, line) in newest {
             let file = self.store.file(file_id).await?;
-            match file.as_ref().map_or(Standing::Behind, |file| standing(file, line.entry)) {
+            match file.as_ref().map_or(Standing::Behind, |file| standing(file, &line.entry)) {
                 Standing::Agreed => {}
-                Standing::OneAhead => drop(ahead.insert(file_id, line.entry)),
+                Standing::OneAhead => drop(ahead.insert(file_id, line.entry.clone())),
                 Standing::Behind => {
                     let found =
                         file.map_or_else(|| "does not know it".to_owned(), |file| format!("has {}", file.state));
@@ -54,27 +54,29 @@ impl Night {
 
     /// Brings a file's row up to the line that was not committed. A rename of which only the line is known counts as
     /// attempted: the next one looks what became of it.
-    pub(super) async fn catch_up(&self, run: &Run<'_>, file: FileRow) -> Result<FileRow, NightError> {
+    pub(super) async fn catch_up(&self, run: &Run, mut file: FileRow) -> Result<FileRow, NightError> {
         match run.ahead.get(&file.file_id) {
             Some(JournalEntry::Rename { n, .. }) => {
                 let change = FileChange::Rename { rename_attempt: *n };
-                Ok(self.store.advance(&file, FileEvent::Rename, run.epoch, change).await?)
+                self.advance(run, &mut file, FileEvent::Rename, change).await?;
             }
             Some(JournalEntry::Published { .. }) => {
                 let change = FileChange::Publish { at: self.store.now().await? };
-                Ok(self.store.advance(&file, FileEvent::Publish, run.epoch, change).await?)
+                self.advance(run, &mut file, FileEvent::Publish, change).await?;
             }
-            // What was sealed and not committed was not sent either: it is composed again.
-            Some(JournalEntry::Sealed { .. }) | None => Ok(file),
+            Some(JournalEntry::Sealed { facts: Some(facts), .. }) => self.take_sealed(run, &mut file, facts).await?,
+            // Nothing was sent then: it is composed again.
+            Some(JournalEntry::Sealed { facts: None, .. }) | None => {}
         }
+        Ok(file)
     }
 }
 
 /// A line of an attempt before the row's newest one is long committed, one of an attempt the row does not know was
 /// never: attempts count on over uploads that follow a rename, over a person's word and over resends.
-fn standing(file: &FileRow, entry: JournalEntry) -> Standing {
+fn standing(file: &FileRow, entry: &JournalEntry) -> Standing {
     let attempt = match entry {
-        JournalEntry::Sealed { epoch } => return standing_of_seal(file, epoch),
+        JournalEntry::Sealed { epoch, .. } => return standing_of_seal(file, *epoch),
         JournalEntry::Rename { attempt, .. } | JournalEntry::Published { attempt } => attempt,
     };
     match attempt.cmp(&file.attempt) {
@@ -93,15 +95,15 @@ fn standing_of_seal(file: &FileRow, epoch: i64) -> Standing {
 }
 
 /// The same attempt on both sides.
-fn standing_within(file: &FileRow, entry: JournalEntry) -> Standing {
+fn standing_within(file: &FileRow, entry: &JournalEntry) -> Standing {
     use FileState as S;
     match (entry, file.state) {
         (_, S::Published | S::Settled | S::Uncertain) => Standing::Agreed,
         // A person said that it did not arrive, or wants it sent again: the next attempt has not begun.
         (_, S::Sending) if file.temporary_name.is_none() => Standing::Agreed,
         (JournalEntry::Published { .. }, S::Renaming) => Standing::OneAhead,
-        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if n <= file.rename_attempt => Standing::Agreed,
-        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if n == file.rename_attempt + 1 => Standing::OneAhead,
+        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if *n <= file.rename_attempt => Standing::Agreed,
+        (JournalEntry::Rename { n, .. }, S::Ready | S::Renaming) if *n == file.rename_attempt + 1 => Standing::OneAhead,
         _ => Standing::Behind,
     }
 }

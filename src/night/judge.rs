@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::NightSettings;
-use crate::agreement::Terms;
+use crate::agreement::{Agreement, Terms};
 use crate::ambient::Random;
 use crate::card::{FileId, InstitutionId, ProductionEvent};
 use crate::plan::MOST_FINDINGS;
@@ -53,20 +53,18 @@ impl<'a> Judge<'a> {
             self.findings.push(finding);
         }
     }
+}
 
-    /// Fault 26: too many requests with bad data, by number and by share.
-    fn too_many_bad(&self) -> Option<String> {
-        let agreement = &self.terms.agreement;
-        let (bad, selected) = (self.tally.bad, self.tally.selected);
-        let over = bad > agreement.max_bad_records && bad * 1000 > selected * u64::from(agreement.max_bad_share.0);
-        over.then(|| {
-            format!(
-                "{bad} of {selected} requests have bad data, more than max_bad_records {} and max_bad_share {}; mend the data or raise the limits, then run the date again",
-                agreement.max_bad_records,
-                f64::from(agreement.max_bad_share.0) / 1000.0
-            )
-        })
-    }
+/// Fault 26: too many requests with bad data, by number and by share; the sentence that says so.
+pub(super) fn too_many_bad(agreement: &Agreement, bad: u64, selected: u64) -> Option<String> {
+    let over = bad > agreement.max_bad_records && bad * 1000 > selected * u64::from(agreement.max_bad_share.0);
+    over.then(|| {
+        format!(
+            "{bad} of {selected} requests have bad data, more than max_bad_records {} and max_bad_share {}; mend the data or raise the limits, then run the date again",
+            agreement.max_bad_records,
+            f64::from(agreement.max_bad_share.0) / 1000.0
+        )
+    })
 }
 
 /// What the claim freezes for a production.
@@ -109,7 +107,8 @@ impl Decide for ClaimJudge<'_> {
     }
 
     fn conclude(&mut self) -> Conclusion {
-        match self.judge.too_many_bad() {
+        let Tally { bad, selected, .. } = self.judge.tally;
+        match too_many_bad(&self.judge.terms.agreement, bad, selected) {
             Some(detail) => Conclusion::Stop { code: ReasonCode::TooManyBadRecords, detail },
             None => Conclusion::Commit { even_empty: self.judge.terms.agreement.emit_empty },
         }

@@ -5,13 +5,19 @@
 //! database holds, not from what the run believes. All control flow of a night lives here; the rooms below are leaves.
 
 mod agreement;
+mod alerts;
+mod certain;
+mod claiming;
 mod compose;
 mod deliver;
+mod doors;
 mod error;
+mod fallout;
 mod journal;
 mod judge;
 mod observe;
 mod outbound;
+mod passing;
 mod people;
 mod personalise;
 mod pins;
@@ -20,6 +26,7 @@ mod retention;
 #[cfg(test)]
 mod sample;
 mod sealed;
+mod side_by_side;
 mod unrouted;
 
 use std::collections::BTreeMap;
@@ -31,22 +38,24 @@ use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::config::schedule::Expression;
 use crate::document::Environment;
 use crate::fault::{self, Point};
-use crate::report::{Alert, FileReport, Outcome, Report};
+use crate::report::{Alert, Report};
+
 use crate::settlement::RunKind;
 use crate::spool::{JournalEntry, Spool};
 use crate::store::{FileRow, NightKey, RunRow, Store};
 use crate::vault::Vault;
 
-pub use agreement::file_report;
+use alerts::known_alerts;
+use doors::Doors;
+
+pub use alerts::{file_report, is_whole_night};
 pub use error::NightError;
 pub use observe::{Observer, Silent, Stage};
 pub use outbound::{Configured, Outbound, Patience};
 pub use people::{Action, ActionError, PersonsOrder, ways_on};
-
-/// How many runs back alerts are looked up at most.
-const RUNS_BACK: u32 = 50;
 
 /// Dossiers read at once.
 const PAGE: u32 = 2_000;
@@ -70,6 +79,8 @@ pub struct Night {
     pub products: BTreeMap<InstitutionId, BTreeMap<String, Product>>,
     /// The configured houses.
     pub manufacturers: Vec<Manufacturer>,
+    /// Which dates have a night.
+    pub nights: Expression,
     /// The few settings that are the night's own.
     pub settings: NightSettings,
     /// The clock.
@@ -95,6 +106,10 @@ pub struct NightSettings {
     pub pin_wait_days: Vec<i64>,
     /// Sealed bytes stay in the spool so many days after their file was settled.
     pub spool_retention_days: u32,
+    /// Agreements at work at the same time, 1 and up.
+    pub agreements_at_once: usize,
+    /// Connections to one destination at the same time, 1 and up.
+    pub uploads_at_once: usize,
 }
 
 /// What a run is asked to do.
@@ -139,6 +154,11 @@ impl RunOrder {
         Self { kind: RunKind::OnDemand, ..Self::night(command, now.date_naive(), now, holder) }
     }
 
+    /// Whether it leaves out some institutions or houses.
+    fn is_filtered(&self) -> bool {
+        !self.institutions.is_empty() || !self.manufacturers.is_empty()
+    }
+
     /// Whether the filters let an agreement through.
     fn admits(&self, institution: &InstitutionId, manufacturer: &ManufacturerCode) -> bool {
         (self.institutions.is_empty() || self.institutions.contains(institution))
@@ -146,17 +166,25 @@ impl RunOrder {
     }
 }
 
-/// One run at work: its identity and what it has gathered so far.
+/// One run at work: its identity, and what everything that works on it shares.
 #[derive(Debug)]
-struct Run<'a> {
-    order: &'a RunOrder,
+struct Run {
+    order: RunOrder,
     run_id: RunId,
     epoch: i64,
     night: NightKey,
-    alerts: Vec<Alert>,
-    resumed: Vec<FileReport>,
     /// Files whose newest line of the spool's journal was not committed.
     ahead: BTreeMap<FileId, JournalEntry>,
+    /// The houses' doors, by destination.
+    doors: Doors,
+    /// Set where the run as a whole cannot go on: what else is at work begins no new transition.
+    halted: AtomicBool,
+}
+
+impl Run {
+    fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Night {
@@ -170,21 +198,20 @@ impl Night {
         let _lock = self.store.lock(&order.holder).await?;
         let ahead = self.journal_ahead().await?;
         let run_id = RunId(self.random.uuid());
-        let known = self.known_alerts().await?;
+        let earlier = self.earlier_runs().await?;
+        let known = known_alerts(&earlier);
         let epoch = self.store.begin_run(&run_row(order, run_id, started_at)).await?;
-        let night = match order.kind {
-            RunKind::Night => NightKey::Date(order.business_date),
-            RunKind::OnDemand => NightKey::OnDemand(run_id),
-        };
-        let mut run = Run { order, run_id, epoch, night, alerts: Vec::new(), resumed: Vec::new(), ahead };
+        let run = Arc::new(Run { epoch, ..self.begun(order, run_id, ahead) });
         let unfinished = self.store.unfinished().await?;
-        self.alert_orphans(&mut run, &unfinished);
-        let mut agreements = Vec::new();
-        for terms in self.terms.iter().filter(|terms| order.admits(&terms.institution.id, &terms.manufacturer.code)) {
-            let left_over: Vec<FileRow> = unfinished.iter().filter(|file| belongs(file, terms)).cloned().collect();
-            agreements.push(self.agreement(&mut run, terms, left_over).await?);
+        let mut alerts: Vec<Alert> = self.missed_nights(order, &earlier).into_iter().collect();
+        alerts.extend(self.orphans(&unfinished));
+        let (mut agreements, mut resumed) = (Vec::new(), Vec::new());
+        for gathered in self.side_by_side(&run, &unfinished).await? {
+            agreements.push(gathered.report);
+            resumed.extend(gathered.resumed);
+            alerts.extend(gathered.alerts);
         }
-        let unrouted = self.unrouted(&mut run).await?;
+        let unrouted = self.unrouted(order, &mut alerts).await?;
         self.expire_spool().await?;
         let mut report = Report {
             command: order.command,
@@ -192,13 +219,14 @@ impl Night {
             kind: order.kind,
             business_date: order.business_date,
             cut_off: order.cut_off,
+            filtered: order.is_filtered(),
             started_at,
             ended_at: self.store.now().await?,
             crypto: self.vault.crypto().name(),
             agreements,
             unrouted,
-            resumed: run.resumed,
-            alerts: run.alerts,
+            resumed,
+            alerts,
         };
         for alert in &mut report.alerts {
             alert.is_new = !known.contains(&alert.text);
@@ -206,10 +234,25 @@ impl Night {
         if !report.arithmetic().adds_up() {
             report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
         }
-        let text = report.to_json().to_string();
-        self.store.end_run(run_id, report.ended_at, report.exit_code(), &text).await?;
+        self.end(&report).await?;
         fault::reach(Point::RunEnded);
         Ok(report)
+    }
+
+    /// A run, or a person's order, before it has an epoch.
+    fn begun(&self, order: &RunOrder, run_id: RunId, ahead: BTreeMap<FileId, JournalEntry>) -> Run {
+        Run {
+            order: order.clone(),
+            run_id,
+            epoch: 0,
+            night: match order.kind {
+                RunKind::Night => NightKey::Date(order.business_date),
+                RunKind::OnDemand => NightKey::OnDemand(run_id),
+            },
+            ahead,
+            doors: Doors::new(self.settings.uploads_at_once),
+            halted: AtomicBool::new(false),
+        }
     }
 
     /// The database's time, after checking that this host agrees with it (fault 24).
@@ -225,40 +268,10 @@ impl Night {
         Ok(database)
     }
 
-    /// Texts of the alerts that earlier runs told: they are not new when they come again. Back to the newest night that
-    /// judged its cards, because a run that died, one on demand and one of a date that was done see only a part.
-    async fn known_alerts(&self) -> Result<Vec<String>, NightError> {
-        let mut known = Vec::new();
-        for run in self.store.runs(RUNS_BACK).await? {
-            let report = run.report.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            let report: serde_json::Value = report.unwrap_or_default();
-            let alerts = report["alerts"].as_array().into_iter().flatten();
-            known.extend(alerts.filter_map(|alert| alert["text"].as_str().map(str::to_owned)));
-            let mut agreements = report["agreements"].as_array().into_iter().flatten();
-            let judged = agreements.any(|agreement| agreement["outcome"] != Outcome::AlreadyDelivered.as_str());
-            if run.kind == RunKind::Night && judged {
-                break;
-            }
-        }
-        Ok(known)
-    }
-
-    /// Unfinished files of agreements that are no longer configured need a person.
-    fn alert_orphans(&self, run: &mut Run<'_>, unfinished: &[FileRow]) {
-        for file in unfinished.iter().filter(|file| !self.terms.iter().any(|terms| belongs(file, terms))) {
-            run.alerts.push(Alert::new(
-                "AGREEMENT_GONE",
-                format!(
-                    "File {} of {} with {} is in state {} but that agreement is no longer configured. Configure it again to let the file go.",
-                    file.file_id, file.institution, file.manufacturer, file.state
-                ),
-            ));
-        }
-    }
-
-    /// Before every transition: whether this run may go on (fault 30).
-    fn may_go_on(&self) -> Result<(), NightError> {
-        if self.stop.load(Ordering::Relaxed) { Err(NightError::Interrupted) } else { Ok(()) }
+    /// Before every transition: whether this run may go on (faults 11, 30).
+    fn may_go_on(&self, run: &Run) -> Result<(), NightError> {
+        let over = self.stop.load(Ordering::Relaxed) || run.halted.load(Ordering::Relaxed);
+        if over { Err(NightError::Interrupted) } else { Ok(()) }
     }
 }
 

@@ -44,15 +44,16 @@ impl Observer for Silent {
 }
 
 /// How long each stage of a file took, by the night's own clock.
-pub(super) struct Laps<'a> {
-    clock: &'a Arc<dyn Clock>,
+#[derive(Debug)]
+pub(super) struct Laps {
+    clock: Arc<dyn Clock>,
     last: DateTime<Utc>,
     milliseconds: BTreeMap<&'static str, i64>,
 }
 
-impl<'a> Laps<'a> {
-    pub(super) fn begin(clock: &'a Arc<dyn Clock>) -> Self {
-        Self { clock, last: clock.now(), milliseconds: BTreeMap::new() }
+impl Laps {
+    pub(super) fn begin(clock: &Arc<dyn Clock>) -> Self {
+        Self { clock: Arc::clone(clock), last: clock.now(), milliseconds: BTreeMap::new() }
     }
 
     /// The time since the lap before belongs to `stage`.
@@ -60,6 +61,11 @@ impl<'a> Laps<'a> {
         let now = self.clock.now();
         self.milliseconds.insert(stage.as_str(), (now - self.last).num_milliseconds());
         self.last = now;
+    }
+
+    /// The time since the lap before was spent waiting, and belongs to none.
+    pub(super) fn skip(&mut self) {
+        self.last = self.clock.now();
     }
 
     pub(super) fn into_milliseconds(self) -> BTreeMap<&'static str, i64> {

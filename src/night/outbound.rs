@@ -13,6 +13,9 @@ use crate::delivery::{self, DeliveryError, Remote};
 use crate::seal::Sealer;
 use crate::selection::{Reason, ReasonCode};
 
+/// R136: the time in which a file's tries of one night begin.
+const WHOLE: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// How long and how often a destination is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
@@ -24,6 +27,8 @@ pub struct Patience {
     pub longest: Duration,
     /// Longest time for one upload.
     pub deadline: Duration,
+    /// Longest time for all tries of a file in one night; no try begins behind it.
+    pub whole: Duration,
     /// A person's word that "no such file" at a repeated rename proves publication.
     pub rename_proves_publication: bool,
 }
@@ -86,6 +91,7 @@ impl Outbound for Configured {
                 first: Duration::from_secs(sftp.backoff_s.first),
                 longest: Duration::from_secs(sftp.backoff_s.max),
                 deadline,
+                whole: WHOLE,
                 rename_proves_publication: sftp.rename_proves_publication,
             },
             other => Patience {
@@ -93,6 +99,7 @@ impl Outbound for Configured {
                 first: Duration::ZERO,
                 longest: Duration::ZERO,
                 deadline,
+                whole: WHOLE,
                 rename_proves_publication: matches!(
                     other,
                     Some(DestinationSettings::Directory(directory)) if directory.rename_proves_publication

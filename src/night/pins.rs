@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 
 use super::error::Trouble;
+use super::fallout::{Fallen, Making};
 use super::observe::Stage;
 use super::{Night, Run};
 use crate::agreement::Terms;
 use crate::fault::{self, Point};
-use crate::report::Alert;
-use crate::selection::{ReasonCode, Tally};
+use crate::selection::ReasonCode;
 use crate::store::{FileRow, ItemPin, NewPin, PinToIssue};
 use crate::vault::{CryptoError, Owner, PvvSpec, Wrapped};
 
@@ -21,21 +21,21 @@ const CHECKPOINT: TimeDelta = TimeDelta::seconds(2);
 impl Night {
     pub(super) async fn issue_pins(
         &self,
-        run: &mut Run<'_>,
+        run: &Run,
         terms: &Terms,
         file: &FileRow,
-        tally: &mut Tally,
+        making: &mut Making<'_, '_>,
     ) -> Result<(), Trouble> {
         let mut done = 0;
         loop {
-            self.may_go_on()?;
+            self.may_go_on(run)?;
             let due = self.store.pins_to_issue(file.file_id, PAGE).await?;
             if due.is_empty() {
                 self.observer.finished(&terms.subject(), Stage::Pins);
                 return Ok(());
             }
             let checkpoint = self.clock.now() + CHECKPOINT;
-            let mut pins = Vec::with_capacity(due.len());
+            let (mut pins, mut fallen) = (Vec::with_capacity(due.len()), Vec::new());
             for request in &due {
                 match self.issue_pin(terms, request).await {
                     Ok(pin) => {
@@ -43,10 +43,8 @@ impl Night {
                         fault::reach(Point::PinMade);
                     }
                     Err(CryptoError::Card(why)) => {
-                        let code = ReasonCode::PinGenerationFailed;
-                        self.store.release(file.file_id, run.epoch, &[(request.record_uid, code)]).await?;
-                        tally.fell_out(request.event.as_str(), code);
-                        run.alerts.push(Alert::new(code.as_str(), format!("Card {} is held: {why}.", request.card_id)));
+                        let (record_uid, event) = (request.record_uid, request.event.as_str());
+                        fallen.push(Fallen { record_uid, event, code: ReasonCode::PinGenerationFailed, why });
                     }
                     Err(CryptoError::Configuration(why) | CryptoError::Transient(why)) => {
                         return Err(Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail: why });
@@ -58,8 +56,9 @@ impl Night {
                     break;
                 }
             }
-            self.store.save_pins(file.file_id, run.epoch, &pins).await?;
+            self.save_pins(run, file, &pins).await?;
             fault::reach(Point::PinsSaved);
+            self.let_go(run, file, fallen, making).await?;
             self.observer.progress(&terms.subject(), Stage::Pins, done, 0);
         }
     }

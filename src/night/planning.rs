@@ -83,8 +83,9 @@ impl Night {
         Ok((agreement, judge.findings))
     }
 
-    async fn judge_all<'a>(&'a self, order: &RunOrder, terms: &'a Terms) -> Result<Judge<'a>, NightError> {
-        let due = super::agreement::due_of(terms, order);
+    /// The verdicts on everything that is OPEN and due for an agreement.
+    pub(super) async fn judge_all<'a>(&'a self, order: &RunOrder, terms: &'a Terms) -> Result<Judge<'a>, NightError> {
+        let due = super::claiming::due_of(terms, order);
         let mut judge = Judge::new(terms, order.cut_off, &self.settings);
         let mut after = None;
         loop {

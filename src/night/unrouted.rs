@@ -1,6 +1,6 @@
 //! Due cards that no agreement takes: held with the reason, never silently dropped (R8).
 
-use super::{Night, NightError, Run};
+use super::{Night, NightError, RunOrder};
 use std::collections::BTreeMap;
 
 use crate::agreement::{Institution, Product};
@@ -13,14 +13,14 @@ static NO_PRODUCTS: BTreeMap<String, Product> = BTreeMap::new();
 
 impl Night {
     /// Counts what no agreement takes; a filter on houses asks for agreements only.
-    pub(super) async fn unrouted(&self, run: &mut Run<'_>) -> Result<Tally, NightError> {
+    pub(super) async fn unrouted(&self, order: &RunOrder, alerts: &mut Vec<Alert>) -> Result<Tally, NightError> {
         let mut total = Tally::default();
-        if !run.order.manufacturers.is_empty() {
+        if !order.manufacturers.is_empty() {
             return Ok(total);
         }
-        for (institution, tally, findings) in self.left_out(run.order).await? {
+        for (institution, tally, findings) in self.left_out(order).await? {
             tracing::debug!(%institution, held = tally.holding(), "cards that no agreement takes");
-            run.alerts.extend(findings.iter().filter(|finding| finding.alert).map(Alert::of));
+            alerts.extend(findings.iter().filter(|finding| finding.alert).map(Alert::of));
             total.absorb(&tally);
         }
         Ok(total)
@@ -29,7 +29,7 @@ impl Night {
     /// The verdicts on cards that no agreement takes, by institution.
     pub(super) async fn left_out(
         &self,
-        order: &super::RunOrder,
+        order: &RunOrder,
     ) -> Result<Vec<(InstitutionId, Tally, Vec<Finding>)>, NightError> {
         let mut left_out = Vec::new();
         for (institution, _) in self.store.due_institutions(order.cut_off).await? {

@@ -65,6 +65,7 @@ fn report(agreements: Vec<AgreementReport>) -> Report {
         kind: RunKind::Night,
         business_date: "2026-11-21".parse().unwrap(),
         cut_off: at("2026-11-21T03:00:00Z"),
+        filtered: false,
         started_at: at("2026-11-21T03:00:01Z"),
         ended_at: at("2026-11-21T03:00:09Z"),
         crypto: "software",

@@ -267,6 +267,8 @@ words!(
         DestinationUnusable = "DESTINATION_UNUSABLE",
         /// An earlier file of the agreement is still on its way (R136).
         WaitingForEarlierFile = "WAITING_FOR_EARLIER_FILE",
+        /// Its date was claimed before it could go: it goes with the next night.
+        WaitingForNextNight = "WAITING_FOR_NEXT_NIGHT",
         /// The product of the card is no longer configured.
         ProductUnknown = "PRODUCT_UNKNOWN",
     }

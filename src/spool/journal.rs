@@ -1,10 +1,15 @@
 //! The journal: what was about to happen to each file, outside the database and durable before it happened.
 //!
-//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch>`, `... RENAME <n> <attempt>` or
+//! One line of text each: `<fileId> <institution>/<manufacturer> <number> SEALED <epoch> <facts>`, `... RENAME <n> <attempt>` or
 //! `... PUBLISHED <attempt>`. Append-only. A torn last line is a crash before the line was durable: nothing had followed
 //! it. Why the attempt: renames count anew with every upload, attempts grow over all deliveries of a file, so that the
 //! newest line alone says how far the file had come.
+//!
+//! Why facts behind SEALED, as JSON without spaces: the bytes are OpenPGP, which differs each time, so that only who
+//! sealed them knows their digest; with it a crash before the row was written costs no second sealing (fault 3). Lines
+//! of older programs have none.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,16 +17,23 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use serde::{Deserialize, Serialize};
+
 use super::{SpoolError, sync_folder};
-use crate::card::{FileId, InstitutionId, ManufacturerCode};
+use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
+
+/// More than any line: the start of a torn one is always within the tail of the file.
+const LONGEST_LINE: u64 = 64 * 1024;
 
 /// What is about to happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalEntry {
     /// The bytes of this epoch are durable in the spool.
     Sealed {
         /// The epoch that sealed them.
         epoch: i64,
+        /// What the row is about to say; none in lines of older programs.
+        facts: Option<Box<SealedFacts>>,
     },
     /// The n-th rename is about to be sent.
     Rename {
@@ -35,6 +47,30 @@ pub enum JournalEntry {
         /// The attempt that brought it there.
         attempt: u32,
     },
+}
+
+/// A sealed file as its database row describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SealedFacts {
+    /// The run that claimed what is in it: a file that was claimed again since is another one.
+    pub run_id: RunId,
+    /// Final name, with `.pgp`.
+    pub file_name: String,
+    /// SHA-256 of the sealed bytes, lower-case hexadecimal.
+    pub sha256: String,
+    /// Their number.
+    pub size_bytes: u64,
+    /// Records in the file.
+    pub records: u64,
+    /// CARD records.
+    pub cards: u64,
+    /// PIN_ONLY records.
+    pub pin_only: u64,
+    /// Records per event.
+    pub by_production_event: BTreeMap<String, u64>,
+    /// Fingerprints of the recipients and the signer.
+    pub key_fingerprints: Vec<String>,
 }
 
 /// One line of the journal.
@@ -57,7 +93,11 @@ impl std::fmt::Display for JournalLine {
         let Self { file_id, institution, manufacturer, sequence_number, entry } = self;
         write!(f, "{file_id} {institution}/{manufacturer} {sequence_number} ")?;
         match entry {
-            JournalEntry::Sealed { epoch } => write!(f, "SEALED {epoch}"),
+            JournalEntry::Sealed { epoch, facts: None } => write!(f, "SEALED {epoch}"),
+            JournalEntry::Sealed { epoch, facts: Some(facts) } => {
+                let facts = serde_json::to_string(facts).map_err(|_| std::fmt::Error)?;
+                write!(f, "SEALED {epoch} {facts}")
+            }
             JournalEntry::Rename { n, attempt } => write!(f, "RENAME {n} {attempt}"),
             JournalEntry::Published { attempt } => write!(f, "PUBLISHED {attempt}"),
         }
@@ -105,8 +145,7 @@ fn path(folder: &Path) -> PathBuf {
 
 fn cut_torn_line(file: &mut File) -> io::Result<()> {
     let size = file.seek(SeekFrom::End(0))?;
-    // A line is far shorter than this, so its start is always within the tail.
-    let from = size.saturating_sub(4096);
+    let from = size.saturating_sub(LONGEST_LINE);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
@@ -119,7 +158,10 @@ fn parse(line: &str) -> Option<JournalLine> {
     let [file_id, agreement, number, rest @ ..] = words.as_slice() else { return None };
     let (institution, manufacturer) = agreement.split_once('/')?;
     let entry = match rest {
-        ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()? },
+        ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: None },
+        ["SEALED", epoch, facts] => {
+            JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: Some(serde_json::from_str(facts).ok()?) }
+        }
         ["RENAME", n, attempt] => JournalEntry::Rename { n: n.parse().ok()?, attempt: attempt.parse().ok()? },
         ["PUBLISHED", attempt] => JournalEntry::Published { attempt: attempt.parse().ok()? },
         _ => return None,

@@ -25,19 +25,17 @@ impl SealedFile {
         Self { file_id, sha256, size_bytes, path }
     }
 
-    pub(super) fn load(file_id: FileId, path: PathBuf, expected: Option<(&str, u64)>) -> Result<Self, SpoolError> {
+    pub(super) fn load(file_id: FileId, path: PathBuf, (sha256, size): (&str, u64)) -> Result<Self, SpoolError> {
         let (found_sha256, found_size) = match hash(&path) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SpoolError::Missing { file_id, path }),
             Err(error) => return Err(SpoolError::io("read", &path)(error)),
         };
-        match expected {
-            Some((sha256, size)) if sha256 != found_sha256 || size != found_size => {
-                let sha256 = sha256.to_owned();
-                Err(SpoolError::Changed { file_id, path, size, sha256, found_size, found_sha256 })
-            }
-            _ => Ok(Self { file_id, sha256: found_sha256, size_bytes: found_size, path }),
+        if sha256 != found_sha256 || size != found_size {
+            let sha256 = sha256.to_owned();
+            return Err(SpoolError::Changed { file_id, path, size, sha256, found_size, found_sha256 });
         }
+        Ok(Self { file_id, sha256: found_sha256, size_bytes: found_size, path })
     }
 
     /// Which embossing file.

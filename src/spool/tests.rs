@@ -36,6 +36,28 @@ fn line(entry: JournalEntry) -> JournalLine {
     }
 }
 
+fn seal(epoch: i64) -> JournalEntry {
+    JournalEntry::Sealed { epoch, facts: None }
+}
+
+const FACTS: &str = "{\"runId\":\"5c2f6c1e-8a52-4f0e-9c6d-0d9a4a5b6c7e\",\"fileName\":\"TST_A.xml.pgp\",\"sha256\":\"ab\",\
+\"sizeBytes\":3,\"records\":2,\"cards\":1,\"pinOnly\":1,\"byProductionEvent\":{\"NCRD\":1,\"ROPIN\":1},\
+\"keyFingerprints\":[\"AA\",\"BB\"]}";
+
+fn facts() -> SealedFacts {
+    SealedFacts {
+        run_id: OTHER.parse().unwrap(),
+        file_name: "TST_A.xml.pgp".to_owned(),
+        sha256: "ab".to_owned(),
+        size_bytes: 3,
+        records: 2,
+        cards: 1,
+        pin_only: 1,
+        by_production_event: [("NCRD".to_owned(), 1), ("ROPIN".to_owned(), 1)].into(),
+        key_fingerprints: vec!["AA".to_owned(), "BB".to_owned()],
+    }
+}
+
 fn names(spool: &Spool) -> Vec<String> {
     let mut names = spool.names().unwrap();
     names.sort();
@@ -166,12 +188,21 @@ fn loading_tells_missing_from_changed() {
 }
 
 #[test]
-fn fault_3_bytes_without_a_row_are_recovered_with_their_hash() {
+fn fault_3_bytes_without_a_row_are_found_by_their_digest_whatever_their_epoch() {
     let (_home, spool) = spool();
     sealed(&spool, ID, 3, b"abc");
-    let file = spool.recover(id(ID), 3).unwrap();
-    assert_eq!((file.sha256(), file.size_bytes()), (ABC, 3));
-    assert!(matches!(spool.recover(id(ID), 2).unwrap_err(), SpoolError::Missing { .. }));
+    sealed(&spool, ID, 4, b"abd");
+    sealed(&spool, OTHER, 3, b"abc");
+    for (epoch, left) in [(3, [3, 4]), (7, [4, 7]), (7, [4, 7])] {
+        let file = spool.take_over(id(ID), epoch, ABC, 3).unwrap();
+        assert_eq!((file.sha256(), file.size_bytes()), (ABC, 3));
+        assert_eq!(spool.load(id(ID), epoch, ABC, 3).unwrap(), file, "under the name of the epoch that took it");
+        let mine: Vec<String> = names(&spool).into_iter().filter(|name| name.starts_with(ID)).collect();
+        assert_eq!(mine, left.map(|epoch| format!("{ID}.{epoch}.pgp")));
+    }
+    spool.discard(id(ID)).unwrap();
+    sealed(&spool, ID, 3, b"abd");
+    assert!(matches!(spool.take_over(id(ID), 3, ABC, 3).unwrap_err(), SpoolError::Missing { .. }));
 }
 
 #[test]
@@ -204,7 +235,8 @@ fn the_journal_gives_back_what_was_noted() {
     let (_home, spool) = spool();
     assert_eq!(spool.journal().unwrap(), []);
     let lines = [
-        JournalEntry::Sealed { epoch: 12 },
+        seal(12),
+        JournalEntry::Sealed { epoch: 13, facts: Some(Box::new(facts())) },
         JournalEntry::Rename { n: 1, attempt: 3 },
         JournalEntry::Published { attempt: 3 },
     ]
@@ -217,7 +249,8 @@ fn the_journal_gives_back_what_was_noted() {
     assert_eq!(
         text,
         format!(
-            "{ID} 246001/FACTORY_X 7 SEALED 12\n{ID} 246001/FACTORY_X 7 RENAME 1 3\n{ID} 246001/FACTORY_X 7 PUBLISHED 3\n"
+            "{ID} 246001/FACTORY_X 7 SEALED 12\n{ID} 246001/FACTORY_X 7 SEALED 13 {FACTS}\n\
+             {ID} 246001/FACTORY_X 7 RENAME 1 3\n{ID} 246001/FACTORY_X 7 PUBLISHED 3\n"
         )
     );
 }
@@ -226,12 +259,12 @@ fn the_journal_gives_back_what_was_noted() {
 fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
     let (_home, spool) = spool();
     let journal = spool.folder().join("journal");
-    spool.note(&line(JournalEntry::Sealed { epoch: 1 })).unwrap();
+    spool.note(&line(seal(1))).unwrap();
     let mut file = OpenOptions::new().append(true).open(&journal).unwrap();
     file.write_all(format!("{ID} 246001/FACTORY_X 7 REN").as_bytes()).unwrap();
-    assert_eq!(spool.journal().unwrap(), [line(JournalEntry::Sealed { epoch: 1 })]);
+    assert_eq!(spool.journal().unwrap(), [line(seal(1))]);
     spool.note(&line(JournalEntry::Rename { n: 1, attempt: 1 })).unwrap();
-    let expected = [JournalEntry::Sealed { epoch: 1 }, JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
+    let expected = [seal(1), JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
     assert_eq!(spool.journal().unwrap(), expected);
 }
 
@@ -240,7 +273,7 @@ fn a_whole_line_nobody_wrote_stops_with_its_number() {
     let (_home, spool) = spool();
     spool.note(&line(JournalEntry::Published { attempt: 1 })).unwrap();
     let journal = spool.folder().join("journal");
-    for bad in ["RENAME 1\n", "SEALED\n", "PUBLISHED\n", "PUBLISHED 1 2\n", "LOST\n"] {
+    for bad in ["RENAME 1\n", "SEALED\n", "SEALED 1 {}\n", "PUBLISHED\n", "PUBLISHED 1 2\n", "LOST\n"] {
         let good = format!("{ID} 246001/FACTORY_X 7 PUBLISHED 1\n");
         fs::write(&journal, format!("{good}{ID} 246001/FACTORY_X {bad}")).unwrap();
         let told = spool.journal().unwrap_err();

@@ -4,6 +4,7 @@
 //! guarded by its previous state and its epoch and hits exactly one row; whatever a claim or a settlement does, it
 //! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
 
+mod error;
 pub mod intake;
 pub mod probes;
 pub mod rows;
@@ -15,8 +16,9 @@ use chrono::{DateTime, Utc};
 
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
 use crate::selection::{Dossier, PinAction, ReasonCode};
-use crate::settlement::{Authority, FileEvent, IllegalTransition};
+use crate::settlement::{Authority, FileEvent};
 
+pub use error::StoreError;
 pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
 pub use probes::{ProbeRow, Probes};
 pub use rows::{
@@ -24,87 +26,6 @@ pub use rows::{
     PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
 pub use sql::{PostgresAccess, SqlStore};
-
-/// Why the database did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It cannot be reached or opened; nothing was lost (exit 3).
-    #[error("the database {database} cannot be used: {reason}")]
-    Unavailable {
-        /// The database, without its password.
-        database: String,
-        /// What it said.
-        reason: String,
-    },
-    /// A file that `[database]` names cannot be used (exit 2).
-    #[error("[database] {key}: {reason}")]
-    Settings {
-        /// Which key names it.
-        key: &'static str,
-        /// What is wrong with it, and what to do.
-        reason: String,
-    },
-    /// Another run holds the lock (exit 4).
-    #[error("another run is at work: {holder}")]
-    Locked {
-        /// Host, process id and start of the holder.
-        holder: String,
-    },
-    /// A statement failed.
-    #[error("the database refused {statement}")]
-    Statement {
-        /// The statement's name, as its SQL comment says.
-        statement: &'static str,
-        /// What the driver said.
-        source: sqlx::Error,
-    },
-    /// A guarded update did not hit exactly one row: another run has taken over.
-    #[error("file {file_id} is no longer ours: {event} in epoch {epoch} found it in another state or epoch")]
-    Stale {
-        /// The file.
-        file_id: FileId,
-        /// What was to happen.
-        event: FileEvent,
-        /// Our epoch.
-        epoch: i64,
-    },
-    /// A later run has begun, or has taken this over: nothing more may be written under our epoch.
-    #[error("{what} belongs to a later run: epoch {epoch} is over; look at the newest run with emboss status")]
-    Superseded {
-        /// What was to be written.
-        what: String,
-        /// Our epoch.
-        epoch: i64,
-    },
-    /// The transition is not in the table.
-    #[error("file {file_id}: {source}")]
-    Illegal {
-        /// The file.
-        file_id: FileId,
-        /// State and event.
-        source: IllegalTransition,
-    },
-    /// A row holds what this program never writes.
-    #[error("the database row of {what} cannot be read: {reason}")]
-    Corrupt {
-        /// Table and key.
-        what: String,
-        /// Why.
-        reason: String,
-    },
-    /// The database was made by another version of the program.
-    #[error(
-        "the database {database} has schema version {found}, this program needs {needed}: use the program that made it, or correct database.url"
-    )]
-    Schema {
-        /// The database, without its password.
-        database: String,
-        /// What it has.
-        found: String,
-        /// What is needed.
-        needed: i64,
-    },
-}
 
 /// Which due requests: those of one agreement, or those no agreement takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -177,9 +177,10 @@ impl FileRow {
         self.settled_at.is_some() && self.state != FileState::Settled
     }
 
-    /// Whether delivering it moves no plastic, so that it stands apart from the night's arithmetic.
+    /// Whether delivering it from here moves no plastic, so that it stands apart from the night's arithmetic: a duplicate,
+    /// or a file that was settled before.
     pub fn is_apart(&self) -> bool {
-        self.file_type == FileType::Duplicate || self.is_resend()
+        self.file_type == FileType::Duplicate || self.settled_at.is_some()
     }
 
     /// The state after `event`, as the table says.
@@ -191,13 +192,15 @@ impl FileRow {
     }
 }
 
-/// Counts of a file's live items.
+/// Counts of a file's items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ItemCounts {
     /// All of them.
     pub records: u64,
     /// Those with a PIN (any action but NONE).
     pub with_pin: u64,
+    /// Not live any more: items that fell out since the claim because of bad data (fault 26).
+    pub fell_out: u64,
 }
 
 /// The PIN an item pins.

@@ -70,6 +70,11 @@ pub(super) struct AtRest {
 }
 
 impl AtRest {
+    /// The same keys drawing nonces from another source.
+    pub(super) fn with_random(&self, random: &Arc<Random>) -> Self {
+        Self { ring: Arc::clone(&self.ring), data_key: self.data_key.clone(), random: Arc::clone(random) }
+    }
+
     /// Seals `clear`.
     pub(super) fn seal(&self, owner: &Owner, purpose: &Purpose, clear: &[u8]) -> Wrapped {
         let head = head(&self.data_key);

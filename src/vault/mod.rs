@@ -30,9 +30,12 @@ pub use keys::{CvkUse, KeyAlgorithm, KeyError, KeyInfo, KeyUsage};
 pub use opening::{KbpkComponents, VaultFinding, VaultKeys, WrappedKey};
 pub use safe::Vault;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::ambient::Random;
 use crate::card::{CardId, Cvv, Expiry, InstitutionId, Pan, PinBlock, PinBlockFormat, SecretHex};
 
 /// A wrapped secret as it stands in the database: key id, nonce and ciphertext, opaque to everybody else.
@@ -158,6 +161,11 @@ pub enum CryptoError {
 pub trait CardCrypto: Send + Sync + std::fmt::Debug {
     /// The word for reports: `software` or `payshield`.
     fn name(&self) -> &'static str;
+
+    /// The same provider drawing from another source; `None` where it draws from none of ours, as a device does.
+    fn with_random(&self, _random: &Arc<Random>) -> Option<Arc<dyn CardCrypto>> {
+        None
+    }
 
     /// Whether it can work at all.
     async fn health(&self) -> Result<(), CryptoError>;

@@ -40,6 +40,13 @@ impl Vault {
         Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
     }
 
+    /// The same vault drawing from another source: one for each of the agreements that are at work at once.
+    pub fn with_random(&self, random: &Arc<Random>) -> Self {
+        let at_rest = self.at_rest.with_random(random);
+        let crypto = self.crypto.with_random(random).unwrap_or_else(|| Arc::clone(&self.crypto));
+        Self { at_rest: Arc::new(at_rest), crypto, ..self.clone() }
+    }
+
     /// Who computes CVVs, PINs and PIN blocks.
     pub fn crypto(&self) -> &Arc<dyn CardCrypto> {
         &self.crypto

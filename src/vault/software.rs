@@ -22,7 +22,7 @@ use crate::card::{Cvv, Pan, PinBlock, PinBlockFormat, SecretHex};
 pub const SCHEME: &str = "software/iso4";
 
 /// Card cryptography by this process, with the keys of a ring.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Software {
     ring: Arc<KeyRing>,
     pin_storage_key: String,
@@ -126,6 +126,10 @@ fn is_digits(text: &str, length: usize) -> bool {
 impl CardCrypto for Software {
     fn name(&self) -> &'static str {
         "software"
+    }
+
+    fn with_random(&self, random: &Arc<Random>) -> Option<Arc<dyn CardCrypto>> {
+        Some(Arc::new(Self { random: Arc::clone(random), ..self.clone() }))
     }
 
     async fn health(&self) -> Result<(), CryptoError> {

@@ -9,6 +9,7 @@ mod destinations;
 mod installation;
 mod keys;
 mod orders;
+mod postgres;
 
 use support::trial::{Outcome, State, Trial};
 

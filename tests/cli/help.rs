@@ -5,7 +5,10 @@ use std::path::Path;
 
 use crate::support::trial::{Outcome, emboss};
 
-const COMMANDS: [&str; 9] = ["demo", "init", "import", "plan", "run", "schedule", "status", "inspect", "check"];
+const COMMANDS: [&str; 13] = [
+    "demo", "init", "import", "plan", "run", "schedule", "status", "resolve", "abandon", "resend", "events", "inspect",
+    "check",
+];
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/help/{name}.txt"));

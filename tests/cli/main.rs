@@ -9,6 +9,7 @@ mod exit_codes;
 mod hardening;
 mod help;
 mod inspect;
+mod people;
 mod probe;
 mod schedule;
 mod shapes;

@@ -1,5 +1,7 @@
 //! The keys of every `--json` object, frozen: scripts read them. Keys may be added here, never taken away.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::support::trial::{Outcome, Trial, emboss};
@@ -48,12 +50,16 @@ fn is_report(report: &Value, more: &str) {
     }
 }
 
+const FILE: &str =
+    "fileId fileName sequenceNumber state records cards pinOnly byProductionEvent sha256 sizeBytes durationsMs";
+
 #[track_caller]
 fn is_file(file: &Value) {
-    let design =
-        "fileId fileName sequenceNumber state records cards pinOnly byProductionEvent sha256 sizeBytes durationsMs";
-    has_all(file, design, "");
+    has_all(file, FILE, "");
 }
+
+/// What a person's order and `status` tell of a file beside that.
+const MORE_OF_A_FILE: &str = "fileType resendOfFileId deliveryNumber abandoned trouble";
 
 #[test]
 fn run() {
@@ -109,10 +115,47 @@ fn status() {
     let status = outcome.object();
     has_all(&status, "runs files held alerts", "excluded");
     has_keys(&status["runs"][0], &["runId", "kind", "businessDate", "cutOff", "startedAt", "endedAt", "exitCode"]);
-    is_file(&status["files"][0]);
+    has_all(&status["files"][0], FILE, &format!("{MORE_OF_A_FILE} help"));
+    assert_eq!(status["files"][0]["help"], json!([]), "a settled file needs nobody");
     has_keys(&status["held"][0], &["cardId", "plasticId", "reason", "sinceDays", "detail"]);
     assert_eq!(status["held"][0]["reason"], "HELD_PIN_WAIT");
     assert!(outcome.stderr.starts_with("Runs:"), "{}", outcome.stderr);
+}
+
+#[test]
+fn persons_orders() {
+    let trial = Trial::with_orders();
+    trial.run(&["run"]).exits(0);
+    let name = trial.delivered()[0].clone();
+    fs::remove_file(trial.path("out").join(&name)).unwrap();
+    let person = ["--file", &name, "--by", "anna", "--reason", "they lost it", "--json"];
+    for (more, order) in [(&[][..], "resend"), (&["--duplicate"], "resend --duplicate")] {
+        let outcome = trial.run(&[&["resend"], &person[..], more].concat()).exits(0);
+        let object = outcome.object();
+        has_keys(&object, &["command", "order", "by", "reason", "from", "file", "done", "left", "alerts", "exitCode"]);
+        has_all(&object["file"], FILE, MORE_OF_A_FILE);
+        let told = ["command", "order", "by", "reason", "from", "left", "alerts", "exitCode"].map(|key| &object[key]);
+        let expected = json!(["resend", order, "anna", "they lost it", "SETTLED", null, [], 0]);
+        assert_eq!(json!(told), expected);
+        assert_eq!(object["file"]["state"], "SETTLED");
+        assert!(outcome.stderr.contains(object["done"].as_str().unwrap()), "people's text: {}", outcome.stderr);
+    }
+    let refused = trial.run(&[&["abandon"], &person[..]].concat()).exits(1).object();
+    has_keys(&refused, &["error", "exitCode"]);
+}
+
+#[test]
+fn events_are_lines_with_or_without_the_option() {
+    let trial = Trial::with_orders();
+    trial.run(&["run"]).exits(0);
+    let plain = trial.run(&["events"]).exits(0);
+    assert_eq!(trial.run(&["events", "--json"]).exits(0).stdout, plain.stdout);
+    for event in plain.lines() {
+        has_keys(&event, &["number", "at", "kind", "institution", "data"]);
+        assert!(event["number"].is_i64() && event["data"].is_object(), "{event}");
+        let at = event["at"].as_str().unwrap();
+        assert!(at.ends_with('Z') && at.split_once('.').unwrap().1.len() == 7, "microseconds: {at}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use emboss::store::{EventRow, FileRow, PinnedItem, Store};
 use emboss::vault::{Owner, Vault, Wrapped};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 /// More of anything than a test has.
 const ALL: u32 = 100_000;
@@ -100,6 +100,17 @@ pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
         let events = store.events(number, ALL).await.expect("events");
         store.close().await;
         events
+    })
+}
+
+/// The first column of what a query finds in a SQLite database, as text.
+pub(crate) fn texts(database: &Path, query: &str) -> Vec<String> {
+    runtime().block_on(async {
+        let mut connection = SqliteConnectOptions::new().filename(database).connect().await.expect("opened");
+        let query = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
+        let found = query.fetch_all(&mut connection).await.expect("rows");
+        connection.close().await.expect("closed");
+        found
     })
 }
 

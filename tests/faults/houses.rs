@@ -1,39 +1,98 @@
-//! More embossing houses for an installation, each with a key and a folder of its own; and what they are sent.
+//! An installation as `emboss init` makes it, on either database, with more embossing houses: each has a key and a folder
+//! of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::ops::Deref;
 
 use chrono::{TimeDelta, Utc};
 use emboss::seal::generate_key;
 use serde_json::{Value, json};
 
-use crate::support::trial::{Trial, card, names};
+use crate::books;
+use crate::site::{Database, Servers};
+use crate::support::postgres;
+use crate::support::trial::{Trial, card, execute, names};
 
-/// Adds a house with an agreement; its files go to the folder `out-CODE`.
-pub(crate) fn add_house(site: &Trial, code: &str) {
-    let key = generate_key(&format!("{code} <incoming@house.example>"), Utc::now() - TimeDelta::days(1)).unwrap();
-    fs::write(site.path(&format!("keys/{code}.asc")), &key.certificate).unwrap();
-    fs::write(site.path(&format!("keys/{code}.key")), &*key.secret_key).unwrap();
-    site.set_mode(&format!("keys/{code}.key"), 0o600);
-    fs::create_dir(folder_of(site, code)).unwrap();
-    site.configure_more(&format!(
-        "[[manufacturer]]\ncode = \"{code}\"\npin_keys = [\"zpk-x-1\"]\ndestination = \"to-{code}\"\n\
-         recipients = [{{ certificate_file = \"keys/{code}.asc\", fingerprint = \"{}\" }}]\n\
-         [[destination]]\nname = \"to-{code}\"\nkind = \"directory\"\nenvironment = \"test\"\n\
-         directory = \"out-{code}\"\n\
-         [[agreement]]\ninstitution = \"246001\"\nmanufacturer = \"{code}\"\nformat = \"xml\"\nversion = 2",
-        key.fingerprint
-    ));
+/// The installation.
+#[derive(Debug)]
+pub(crate) struct Home {
+    trial: Trial,
+    server: Option<postgres::Database>,
 }
 
-/// The folder of that house.
-pub(crate) fn folder_of(site: &Trial, code: &str) -> PathBuf {
-    site.path(&format!("out-{code}"))
+impl Deref for Home {
+    type Target = Trial;
+
+    fn deref(&self) -> &Trial {
+        &self.trial
+    }
 }
 
-/// The names in it.
-pub(crate) fn sent_to(site: &Trial, code: &str) -> Vec<String> {
-    names(&folder_of(site, code))
+impl Home {
+    /// A new one.
+    pub(crate) fn new(database: Database) -> Self {
+        let home = Self { trial: Trial::new(), server: Servers::shared(database).make() };
+        if let Some(server) = &home.server {
+            let (url, password) = (server.url(), server.password_file());
+            home.configure("\"sqlite:emboss.db\"", &format!("{url:?}\npassword_file = {password:?}"));
+        }
+        home
+    }
+
+    /// The first column of what a query finds, as text.
+    pub(crate) fn texts(&self, query: &str) -> Vec<String> {
+        match &self.server {
+            Some(server) => server.psql(query).lines().map(str::to_owned).collect(),
+            None => books::texts(&self.path("emboss.db"), query),
+        }
+    }
+
+    /// Changes the database as a person with a shell might.
+    pub(crate) fn execute(&self, statement: &'static str) {
+        match &self.server {
+            Some(server) => drop(server.psql(statement)),
+            None => execute(&self.path("emboss.db"), statement),
+        }
+    }
+
+    /// Everything that a command which does nothing leaves as it was: orders, requests, plastics, files, PINs.
+    pub(crate) fn marks(&self) -> Vec<Vec<String>> {
+        let queries = [
+            "SELECT order_id FROM order_answer ORDER BY 1",
+            "SELECT CAST(customer_id AS TEXT) FROM customer_version ORDER BY 1",
+            "SELECT CAST(card_id AS TEXT) FROM card_version ORDER BY 1",
+            "SELECT record_uid || ' ' || state FROM production_request ORDER BY 1",
+            "SELECT CAST(plastic_id AS TEXT) || ' ' || status FROM plastic ORDER BY 1",
+            "SELECT file_id || ' ' || state FROM file ORDER BY 1",
+            "SELECT CAST(card_id AS TEXT) FROM pin ORDER BY 1",
+        ];
+        queries.iter().map(|query| self.texts(query)).chain([self.delivered(), names(&self.path("spool"))]).collect()
+    }
+
+    /// How many files were ever claimed for a house.
+    pub(crate) fn files_of(&self, house: &str) -> usize {
+        self.texts(&format!("SELECT file_id FROM file WHERE manufacturer = '{house}'")).len()
+    }
+
+    /// Adds a house with an agreement; its files go to the folder `out-CODE`.
+    pub(crate) fn add_house(&self, code: &str) {
+        let key = generate_key(&format!("{code} <incoming@house.example>"), Utc::now() - TimeDelta::days(1)).unwrap();
+        fs::write(self.path(&format!("keys/{code}.asc")), &key.certificate).unwrap();
+        fs::create_dir(self.path(&format!("out-{code}"))).unwrap();
+        self.configure_more(&format!(
+            "[[manufacturer]]\ncode = \"{code}\"\npin_keys = [\"zpk-x-1\"]\ndestination = \"to-{code}\"\n\
+             recipients = [{{ certificate_file = \"keys/{code}.asc\", fingerprint = \"{}\" }}]\n\
+             [[destination]]\nname = \"to-{code}\"\nkind = \"directory\"\nenvironment = \"test\"\n\
+             directory = \"out-{code}\"\n\
+             [[agreement]]\ninstitution = \"246001\"\nmanufacturer = \"{code}\"\nformat = \"xml\"\nversion = 2",
+            key.fingerprint
+        ));
+    }
+
+    /// The names in its folder.
+    pub(crate) fn sent_to(&self, code: &str) -> Vec<String> {
+        names(&self.path(&format!("out-{code}")))
+    }
 }
 
 /// An order of a card that this house makes.

@@ -19,6 +19,7 @@ mod books;
 mod house;
 mod houses;
 mod orders;
+mod outage;
 mod played;
 mod process;
 mod promise;
@@ -28,6 +29,7 @@ mod whole;
 mod wire;
 
 mod claimed;
+mod database;
 mod night;
 mod overtaken;
 mod renamed;
@@ -35,6 +37,7 @@ mod schedules;
 mod sealed;
 mod settled;
 mod stopped;
+mod transport;
 mod uploaded;
 mod write_only;
 

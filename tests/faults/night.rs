@@ -8,10 +8,32 @@ use std::process::Command;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::{Value, json};
 
-use crate::houses::{add_house, card_of, embossing, sent_to};
+use crate::houses::{Home, card_of, embossing};
+use crate::on_each_database;
+use crate::site::Database;
 use crate::support::gpg::Gpg;
 use crate::support::program;
-use crate::support::trial::{Outcome, Trial, card, customer, emboss, execute, names, order, orders, rows};
+use crate::support::trial::{Outcome, card, customer, emboss, names, order, orders};
+
+on_each_database!(
+    fault_20_an_unusable_recipient_stops_its_agreement_before_the_claim_and_the_same_date_runs_it_once_repaired,
+    fault_21_a_disk_that_fills_while_sealing_stops_that_agreement_and_the_others_go_on,
+    fault_24_a_date_that_is_not_due_ends_with_3_and_the_last_due_one_runs,
+    fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due,
+    fault_26_one_bad_record_in_many_is_held_with_its_reason_and_the_rest_goes,
+    fault_26_over_20_percent_and_100_bad_records_stop_the_agreement_alone,
+    fault_27_control_characters_and_what_xml_cannot_hold_are_refused_at_intake,
+    fault_27_what_stands_in_the_database_all_the_same_is_held_at_the_claim,
+    fault_28_a_run_of_a_date_that_is_done_tells_names_and_hashes_and_leaves_new_marks_alone,
+    fault_29_one_agreement_fails_all_others_are_delivered_and_the_summary_names_it,
+);
+
+/// One with the orders of a first trial: two cards go, one waits.
+fn with_orders(database: Database) -> Home {
+    let site = Home::new(database);
+    site.import(&orders()).exits(0);
+    site
+}
 
 /// Orders of a person with an account, and these cards.
 fn with_person(cards: impl IntoIterator<Item = Value>) -> Vec<Value> {
@@ -33,17 +55,12 @@ fn agreement<'a>(report: &'a Value, house: &str) -> &'a Value {
 }
 
 /// Two houses; the cards 3001 and 3002 are FACTORY_X's, 3011 and 3012 are FACTORY_Y's.
-fn two_houses() -> Trial {
-    let site = Trial::new();
-    add_house(&site, "FACTORY_Y");
+fn two_houses(database: Database) -> Home {
+    let site = Home::new(database);
+    site.add_house("FACTORY_Y");
     let cards = [card_of("FACTORY_X", 3001), card_of("FACTORY_X", 3002), card_of("FACTORY_Y", 3011)];
     site.import(&with_person(cards.into_iter().chain([card_of("FACTORY_Y", 3012)]))).exits(0);
     site
-}
-
-/// How many rows a query finds in the table.
-fn files_of(site: &Trial, house: &str) -> usize {
-    rows(&site.path("emboss.db"))["file"].iter().filter(|row| row.contains(&format!("'{house}'"))).count()
 }
 
 /// A certificate of FACTORY_Y that cannot be used, with its fingerprint and what is said of it.
@@ -73,10 +90,11 @@ fn unusable(what: &str, gpg: &Gpg) -> (Vec<u8>, String, &'static str) {
     }
 }
 
-#[test]
-fn fault_20_an_unusable_recipient_stops_its_agreement_before_the_claim_and_the_same_date_runs_it_once_repaired() {
+fn fault_20_an_unusable_recipient_stops_its_agreement_before_the_claim_and_the_same_date_runs_it_once_repaired(
+    database: Database,
+) {
     for what in ["another one", "expired", "revoked", "signs only"] {
-        let site = two_houses();
+        let site = two_houses(database);
         let good = fs::read(site.path("keys/FACTORY_Y.asc")).unwrap();
         let config = fs::read_to_string(site.path("emboss.toml")).unwrap();
         let pinned = config.split("FACTORY_Y.asc\", fingerprint = \"").nth(1).unwrap()[..40].to_owned();
@@ -90,7 +108,7 @@ fn fault_20_an_unusable_recipient_stops_its_agreement_before_the_claim_and_the_s
         assert_eq!(agreement(&report, "FACTORY_Y")["outcome"], "STOPPED", "{what}: {report}");
         assert_eq!(agreement(&report, "FACTORY_X")["outcome"], "DELIVERED", "{what}: {report}");
         assert_eq!((&report["held"]["byReason"], &report["addsUp"]), (&json!({ "KEY_UNUSABLE": 2 }), &json!(true)));
-        assert_eq!((files_of(&site, "FACTORY_Y"), sent_to(&site, "FACTORY_Y").len()), (0, 0), "{what}: not claimed");
+        assert_eq!((site.files_of("FACTORY_Y"), site.sent_to("FACTORY_Y").len()), (0, 0), "{what}: not claimed");
         let arrived = site.delivered();
 
         fs::write(site.path("keys/FACTORY_Y.asc"), good).unwrap();
@@ -98,13 +116,13 @@ fn fault_20_an_unusable_recipient_stops_its_agreement_before_the_claim_and_the_s
         let report = site.run(&["run", "--json", "--date", &date]).exits(0).object();
         assert_eq!(agreement(&report, "FACTORY_Y")["outcome"], "DELIVERED", "{what}: {report}");
         assert_eq!(agreement(&report, "FACTORY_X")["outcome"], "ALREADY_DELIVERED", "{what}: {report}");
-        assert_eq!((site.delivered(), sent_to(&site, "FACTORY_Y").len()), (arrived, 1), "{what}: once each");
+        assert_eq!((site.delivered(), site.sent_to("FACTORY_Y").len()), (arrived, 1), "{what}: once each");
     }
 }
 
 /// A spool on a disk of 192 KiB, seen by the run alone: its mount ends with it. What is left in it is put into the
 /// folder below. As another user than root the same needs a user namespace of our own.
-fn run_on_a_small_disk(site: &Trial) -> Outcome {
+fn run_on_a_small_disk(site: &Home) -> Outcome {
     let user = if rustix::process::geteuid().is_root() { "" } else { "--user --map-root-user" };
     let script = "set -e
         cp -a \"$1\" \"$1.kept\"
@@ -124,10 +142,9 @@ fn run_on_a_small_disk(site: &Trial) -> Outcome {
     outcome
 }
 
-#[test]
-fn fault_21_a_disk_that_fills_while_sealing_stops_that_agreement_and_the_others_go_on() {
-    let site = Trial::new();
-    add_house(&site, "FACTORY_Y");
+fn fault_21_a_disk_that_fills_while_sealing_stops_that_agreement_and_the_others_go_on(database: Database) {
+    let site = Home::new(database);
+    site.add_house("FACTORY_Y");
     site.configure("include_phone = true", "include_phone = true\ncompression = \"none\"");
     // Some 2 KiB a card: FACTORY_X's file needs more than the disk has, FACTORY_Y's fits.
     let many = (3001..3201).map(|number| card_of("FACTORY_X", number));
@@ -146,20 +163,19 @@ fn fault_21_a_disk_that_fills_while_sealing_stops_that_agreement_and_the_others_
     let left = names(&site.path("spool"));
     assert!(left.iter().all(|name| !name.ends_with(".part")), "the part is removed: {left:?}");
     assert_eq!(left.iter().filter(|name| name.ends_with(".pgp")).count(), 1, "FACTORY_Y's: {left:?}");
-    assert_eq!((site.delivered().len(), sent_to(&site, "FACTORY_Y").len()), (0, 1));
+    assert_eq!((site.delivered().len(), site.sent_to("FACTORY_Y").len()), (0, 1));
 
     let claimed = agreement(&report, "FACTORY_X")["files"][0]["fileId"].clone();
     let report = site.run(&["run", "--json"]).exits(0).object();
     let file = &agreement(&report, "FACTORY_X")["files"][0];
     assert_eq!((&file["fileId"], &file["state"], &file["records"]), (&claimed, &json!("SETTLED"), &json!(200)));
-    assert_eq!((site.delivered().len(), sent_to(&site, "FACTORY_Y").len()), (1, 1));
+    assert_eq!((site.delivered().len(), site.sent_to("FACTORY_Y").len()), (1, 1));
 }
 
 /// Fault 24, beside what `cli::run` and `tests/night` show with clocks of their own: the date decides, by UTC.
-#[test]
-fn fault_24_a_date_that_is_not_due_ends_with_3_and_the_last_due_one_runs() {
-    let site = Trial::with_orders();
-    let before = site.state();
+fn fault_24_a_date_that_is_not_due_ends_with_3_and_the_last_due_one_runs(database: Database) {
+    let site = with_orders(database);
+    let before = site.marks();
     let due: NaiveDate = due_date().parse().unwrap();
     for days in [1, 2, 30] {
         let date = due + Days::new(days);
@@ -169,13 +185,12 @@ fn fault_24_a_date_that_is_not_due_ends_with_3_and_the_last_due_one_runs() {
             site.run(&["run", "--date", &date.to_string()]).exits(3).says(&["not due yet", "Nothing was done"]);
         }
     }
-    site.state().is_still(&before, "refused");
+    assert_eq!(site.marks(), before, "refused");
     site.run(&["run", "--date", &due.to_string()]).exits(0).says(&["SETTLED, 2 records"]);
 }
 
-#[test]
-fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due() {
-    let site = Trial::new();
+fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due(database: Database) {
+    let site = Home::new(database);
     let due: NaiveDate = due_date().parse().unwrap();
     let marked = |card_id: u32, days: u64| {
         let mut order = card_of("FACTORY_X", card_id);
@@ -203,9 +218,8 @@ fn bad_card(number: u32) -> Value {
     card(&format!("bad-{number}"), &number.to_string(), &json!({ "embossing": embossing("FACTORY_X", "Šárka") }))
 }
 
-#[test]
-fn fault_26_one_bad_record_in_many_is_held_with_its_reason_and_the_rest_goes() {
-    let site = Trial::new();
+fn fault_26_one_bad_record_in_many_is_held_with_its_reason_and_the_rest_goes(database: Database) {
+    let site = Home::new(database);
     site.import(&with_person((3001..3301).map(|n| card_of("FACTORY_X", n)).chain([bad_card(3500)]))).exits(0);
     let report = site.run(&["run", "--json"]).exits(0).object();
     assert_eq!(
@@ -218,11 +232,10 @@ fn fault_26_one_bad_record_in_many_is_held_with_its_reason_and_the_rest_goes() {
 }
 
 /// The defaults: over 100 and over 20 %, each with the last number that is allowed.
-#[test]
-fn fault_26_over_20_percent_and_100_bad_records_stop_the_agreement_alone() {
+fn fault_26_over_20_percent_and_100_bad_records_stop_the_agreement_alone(database: Database) {
     for (bad, good, stops) in [(101, 403, true), (101, 404, false), (100, 20, false)] {
-        let site = Trial::new();
-        add_house(&site, "FACTORY_Y");
+        let site = Home::new(database);
+        site.add_house("FACTORY_Y");
         let cards = (3001..3001 + good).map(|number| card_of("FACTORY_X", number));
         let bad_cards = (5001..5001 + bad).map(bad_card);
         site.import(&with_person(cards.chain(bad_cards).chain([card_of("FACTORY_Y", 6001)]))).exits(0);
@@ -233,7 +246,7 @@ fn fault_26_over_20_percent_and_100_bad_records_stop_the_agreement_alone() {
         if stops {
             assert_eq!(agreement(&report, "FACTORY_X")["outcome"], "STOPPED", "{what}");
             assert_eq!(report["held"]["byReason"], json!({ "TOO_MANY_BAD_RECORDS": bad + good }), "{what}");
-            assert_eq!((files_of(&site, "FACTORY_X"), site.delivered().len()), (0, 0), "{what}");
+            assert_eq!((site.files_of("FACTORY_X"), site.delivered().len()), (0, 0), "{what}");
             site.configure("include_phone = true", "include_phone = true\nmax_bad_records = 200");
             let report = site.run(&["run", "--json"]).exits(0).object();
             assert_eq!(report["delivered"], json!(good), "{what}: once a person raised the limit");
@@ -247,11 +260,10 @@ fn fault_26_over_20_percent_and_100_bad_records_stop_the_agreement_alone() {
     }
 }
 
-#[test]
-fn fault_27_control_characters_and_what_xml_cannot_hold_are_refused_at_intake() {
-    let site = Trial::new();
+fn fault_27_control_characters_and_what_xml_cannot_hold_are_refused_at_intake(database: Database) {
+    let site = Home::new(database);
     site.import(&with_person([])).exits(0);
-    let before = site.state();
+    let before = site.marks();
     for (letter, code) in [('\u{7}', "U+0007"), ('\u{1b}', "U+001B"), ('\u{fffe}', "U+FFFE"), ('\u{85}', "U+0085")] {
         let name = format!("Mon{letter}ica");
         let lines = [
@@ -265,18 +277,17 @@ fn fault_27_control_characters_and_what_xml_cannot_hold_are_refused_at_intake() 
             assert!(!answer["errorCode"].is_null() && reason.contains(code), "{code}: {answer}");
         }
     }
-    site.state().is_still(&before, "refused orders");
+    assert_eq!(site.marks(), before, "refused orders");
 }
 
 /// What intake never lets in, put into the database by hand: a claim must not trust what it reads.
-#[test]
-fn fault_27_what_stands_in_the_database_all_the_same_is_held_at_the_claim() {
+fn fault_27_what_stands_in_the_database_all_the_same_is_held_at_the_claim(database: Database) {
     let planted = [
         "UPDATE card_version SET data = replace(data, '\"Monica\"', '\"Mon\\u0007ica\"') WHERE card_id = 3001",
         "UPDATE card_version SET data = replace(data, '\"Monica\"', '\"Mon\\ufffeica\"') WHERE card_id = 3002",
         "UPDATE customer_version SET data = replace(data, 'Strandgatan', 'Strand\\u0001gatan') WHERE customer_id = 1002",
     ];
-    let site = Trial::new();
+    let site = Home::new(database);
     let mut other = card_of("FACTORY_X", 3003);
     (other["customerId"], other["accountId"]) = (json!("1002"), json!("2002"));
     let lines = with_person([3001, 3002, 3004].map(|number| card_of("FACTORY_X", number)));
@@ -288,9 +299,10 @@ fn fault_27_what_stands_in_the_database_all_the_same_is_held_at_the_claim() {
     site.import(&lines).exits(0);
     site.import(&second).exits(0);
     for statement in planted {
-        let before = rows(&site.path("emboss.db"));
-        execute(&site.path("emboss.db"), statement);
-        assert_ne!(rows(&site.path("emboss.db")), before, "nothing was planted: {statement}");
+        let versions = "SELECT data FROM card_version UNION ALL SELECT data FROM customer_version ORDER BY 1";
+        let before = site.texts(versions);
+        site.execute(statement);
+        assert_ne!(site.texts(versions), before, "nothing was planted: {statement}");
     }
     let report = site.run(&["run", "--json"]).exits(0).object();
     assert_eq!(
@@ -309,9 +321,8 @@ fn assert_xml(document: &str, path: &Path) {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 
-#[test]
-fn fault_28_a_run_of_a_date_that_is_done_tells_names_and_hashes_and_leaves_new_marks_alone() {
-    let site = Trial::with_orders();
+fn fault_28_a_run_of_a_date_that_is_done_tells_names_and_hashes_and_leaves_new_marks_alone(database: Database) {
+    let site = with_orders(database);
     let date = due_date();
     let first = site.run(&["run", "--json", "--date", &date]).exits(0).object();
     let file = &first["agreements"][0]["files"][0];
@@ -321,14 +332,14 @@ fn fault_28_a_run_of_a_date_that_is_done_tells_names_and_hashes_and_leaves_new_m
 
     // Marked before the cut-off, entered after the night.
     site.import(&[card_of("FACTORY_X", 3010)]).exits(0);
-    let state = site.state();
+    let before = site.marks();
     let again = site.run(&["run", "--json", "--date", &date]).exits(0).object();
     assert_eq!(again["agreements"][0]["outcome"], "ALREADY_DELIVERED");
     let told = &again["agreements"][0]["files"][0];
     assert_eq!((&told["fileName"], &told["sha256"]), (&json!(name), &json!(hash)));
     assert_eq!((&again["selected"], &again["delivered"], &again["addsUp"]), (&json!(0), &json!(0), &json!(true)));
     site.run(&["run", "--date", &date]).exits(0).says(&[name, hash]);
-    site.state().besides_the_run().is_still(&state.besides_the_run(), "a date that is done");
+    assert_eq!(site.marks(), before, "a date that is done");
 
     // They wait for the next night, or for an order of somebody.
     let demanded = site.run(&["run", "--json", "--now"]).exits(0).object();
@@ -336,12 +347,11 @@ fn fault_28_a_run_of_a_date_that_is_done_tells_names_and_hashes_and_leaves_new_m
     assert_eq!(site.delivered().len(), 2);
 }
 
-#[test]
-fn fault_29_one_agreement_fails_all_others_are_delivered_and_the_summary_names_it() {
+fn fault_29_one_agreement_fails_all_others_are_delivered_and_the_summary_names_it(database: Database) {
     let houses = ["FACTORY_X", "FACTORY_Y", "FACTORY_Z"];
     for failing in houses {
-        let site = Trial::new();
-        houses[1..].iter().for_each(|house| add_house(&site, house));
+        let site = Home::new(database);
+        houses[1..].iter().for_each(|house| site.add_house(house));
         let cards = (3001..).zip(houses).map(|(number, house)| card_of(house, number));
         site.import(&with_person(cards)).exits(0);
         let folder = |house: &str| if house == "FACTORY_X" { "out".to_owned() } else { format!("out-{house}") };

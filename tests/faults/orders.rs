@@ -48,6 +48,11 @@ fn card(number: u32, product: &str, pin_status: Option<&str>) -> Value {
     order(number, "createCard", ids, body)
 }
 
+/// More cards like the first, as lines.
+pub(crate) fn more_cards(first: u32, cards: u32) -> String {
+    (first..first + cards).map(|number| format!("{}\n", card(number, "VISA_CARD", None))).collect()
+}
+
 /// The orders; `crowd` more cards like the first make the file longer.
 pub(crate) fn orders(crowd: u32) -> String {
     let customer = json!({"customerNumber": "C1001", "locale": "fi_FI", "regNo": "010190-123A", "firstName": "Monica",

@@ -9,15 +9,14 @@ use emboss::fault::{ORDER, Point};
 use emboss::settlement::FileState;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 
-use crate::books::{Books, runtime};
+use crate::books::Books;
 use crate::house::{Greedy, House};
 use crate::orders::{PRODUCED, order_at};
-use crate::process::Running;
+use crate::outage::{Outage, set_impatience};
+use crate::process::{Running, until};
 use crate::schedule::{Fault, Manners, Schedule, Try};
-use crate::site::{Database, Site, Special};
+use crate::site::{Database, Servers, Site, Special};
 use crate::support::proxy::{Break, Proxy};
 use crate::support::sshd::WRITE_ONLY;
 use crate::support::trial::{Outcome, started};
@@ -39,20 +38,21 @@ pub(crate) struct Play<'a> {
     story: Vec<String>,
 }
 
-/// Plays it to its end.
+/// Plays it to its end; what happened, run by run.
 ///
 /// # Panics
 /// With everything that is wrong, and the story of how it came to that.
-pub(crate) fn play(database: Database, schedule: &Schedule) {
-    let mut play = Play::begin(database, schedule);
+pub(crate) fn play(servers: &Servers, schedule: &Schedule) -> Vec<String> {
+    let mut play = Play::begin(servers, schedule);
     for one in &schedule.tries {
         play.perform(one);
     }
     play.settle();
+    play.story
 }
 
 impl<'a> Play<'a> {
-    fn begin(database: Database, schedule: &'a Schedule) -> Self {
+    fn begin(servers: &Servers, schedule: &'a Schedule) -> Self {
         let write_only = schedule.manners == Manners::WriteOnly;
         let special = Special {
             sftp: if write_only { WRITE_ONLY } else { "" },
@@ -60,7 +60,7 @@ impl<'a> Play<'a> {
             rename_proves_publication: schedule.proves,
             ..Special::default()
         };
-        let site = Site::with(database, special);
+        let site = Site::on(servers, special);
         let houses = HOUSES.iter().take(schedule.cards.len()).map(|house| {
             let folder =
                 if *house == HOUSES[0] { site.sshd.incoming() } else { site.sshd.incoming().with_file_name(house) };
@@ -135,7 +135,15 @@ impl<'a> Play<'a> {
         let arguments: &[&str] =
             if one.on_demand { &["run", "--now", "--json"] } else { &["run", "--date", NIGHTS[self.night], "--json"] };
         let greedy = self.greedy(one.fault == Fault::FolderMissing);
-        let outcome = self.with_fault(arguments, one.fault);
+        let mut outcome = self.with_fault(arguments, one.fault);
+        // A server needs a moment to see that the run before this one is dead, and to free its lock.
+        until("the lock is free", || {
+            let is_free = outcome.code != Some(4);
+            if !is_free {
+                outcome = self.with_fault(arguments, one.fault);
+            }
+            is_free
+        });
         drop(greedy);
         self.tell(format!("{one:?}, night {}: {}", NIGHTS[self.night], told(&outcome)));
         self.check_outcome(&outcome);
@@ -177,7 +185,7 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Starts a run; where the lock of one that died is still held for a moment, again.
+    /// Starts the program, with an order to itself.
     fn start(&self, arguments: &[&str], fault: &str) -> Running {
         let mut command = self.site.emboss(arguments);
         Running::of(started(command.env(ORDER, fault)))
@@ -216,18 +224,18 @@ impl<'a> Play<'a> {
     /// Fault 11.
     fn without_database(&mut self, arguments: &[&str], point: Point, time: u8) -> Outcome {
         match self.site.database {
+            // It comes back at once, so that the next statement finds its connection broken and the next one works.
             Database::Postgres => self.paused_at(arguments, point, time, |play, _| {
-                play.site.server().kill_connections();
+                play.site.server().cluster().crash();
+                play.site.server().cluster().start();
             }),
             Database::Sqlite => {
                 let config = fs::read_to_string(self.site.path("emboss.toml")).expect("read");
-                let impatient = config.replacen("[database]", "[database]\nbusy_timeout_s = 1", 1);
-                fs::write(self.site.path("emboss.toml"), impatient).expect("written");
-                let (runtime, mut busy) = (runtime(), None);
-                let outcome = self.paused_at(arguments, point, time, |play, _| {
-                    busy = Some(runtime.block_on(keep_busy(play.site.path("emboss.db"))));
-                });
-                drop(busy);
+                set_impatience(&self.site);
+                let mut outage = None;
+                let outcome =
+                    self.paused_at(arguments, point, time, |play, _| outage = Some(Outage::begin(&play.site)));
+                drop(outage);
                 fs::write(self.site.path("emboss.toml"), config).expect("written");
                 outcome
             }
@@ -286,9 +294,7 @@ impl<'a> Play<'a> {
             .filter_map(|row| row.file_name.clone())
             .collect();
         if !doubtful.is_empty() {
-            if !self.resolve(&doubtful) {
-                return;
-            }
+            self.resolve(&doubtful);
             self.run_once_more();
         }
         let due = self.due.clone();
@@ -304,7 +310,14 @@ impl<'a> Play<'a> {
 
     fn run_once_more(&mut self) -> Books {
         let greedy = self.greedy(false);
-        let outcome = self.start(&["run", "--json"], "").ends();
+        let mut outcome = self.start(&["run", "--json"], "").ends();
+        until("the lock is free", || {
+            let is_free = outcome.code != Some(4);
+            if !is_free {
+                outcome = self.start(&["run", "--json"], "").ends();
+            }
+            is_free
+        });
         drop(greedy);
         self.sweep();
         self.tell(format!("everything works: {}", told(&outcome)));
@@ -318,9 +331,19 @@ impl<'a> Play<'a> {
         books
     }
 
-    /// A person looks at what the house has and says so; false where there is no such command yet.
-    fn resolve(&mut self, _names: &[String]) -> bool {
-        false
+    /// A person looks at what the houses have, and says so.
+    fn resolve(&mut self, doubtful: &[String]) {
+        let greedy = self.greedy(false);
+        for name in doubtful {
+            let has = self.houses.iter().any(|(_, house)| house.has().iter().any(|file| file.name == *name));
+            let word = if has { "--delivered" } else { "--not-delivered" };
+            let order = ["resolve", "--file", name, word, "--by", "a.person", "--reason", "asked the house"];
+            let outcome = self.start(&order, "").ends();
+            self.tell(format!("resolve {name} {word}: {}", told(&outcome)));
+            assert_eq!(outcome.code, Some(0), "{:#?}\n{}", self.schedule, self.story.join("\n"));
+        }
+        drop(greedy);
+        self.sweep();
     }
 }
 
@@ -333,14 +356,4 @@ fn told(outcome: &Outcome) -> String {
     let last: Vec<&str> = outcome.stderr.lines().rev().take(12).collect();
     let last: Vec<&str> = last.into_iter().rev().collect();
     format!("exit {:?}\n    {}", outcome.code, last.join("\n    "))
-}
-
-/// Somebody else's transaction, as long as the value lives; none where the run itself is writing.
-async fn keep_busy(database: PathBuf) -> Option<sqlx::sqlite::SqliteConnection> {
-    let options = SqliteConnectOptions::new().filename(database).busy_timeout(std::time::Duration::ZERO);
-    let mut connection = options.connect().await.expect("it opens");
-    match sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await {
-        Ok(_) => Some(connection),
-        Err(_) => connection.close().await.map(|()| None).expect("closed"),
-    }
 }

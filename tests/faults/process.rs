@@ -56,7 +56,8 @@ impl Running {
         let mut stopped = false;
         until("it stops itself or ends", || {
             let stops = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
-            stopped = waitid(WaitId::Pid(pid), stops).expect("asked").is_some_and(|status| status.stopped());
+            // Nobody who has ended can stop any more: that is an error here.
+            stopped = waitid(WaitId::Pid(pid), stops).ok().flatten().is_some_and(|status| status.stopped());
             stopped || self.child().try_wait().expect("asked").is_some()
         });
         stopped

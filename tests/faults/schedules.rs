@@ -1,7 +1,7 @@
 //! Random schedules of faults: whatever goes wrong in whatever order, one good run later the promise of the night holds.
 //!
-//! `FAULT_CASES=500` plays more of them, `FAULT_SEED=...` the same ones again; the seed is printed, and with a failure the
-//! smallest schedule that still fails. `make soak` plays for hours.
+//! `FAULT_CASES=500` plays more of them, `FAULT_SEED=...` the same ones again, `FAULT_STORY=1` tells what happened in each;
+//! the seed is printed, and with a failure the smallest schedule that still fails. `make soak` plays for hours.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use crate::on_each_database;
 use crate::played::play;
 use crate::schedule::Schedule;
-use crate::site::Database;
+use crate::site::{Database, Servers};
 
 on_each_database!(the_promise_holds_after_any_schedule_of_faults);
 
@@ -35,11 +35,12 @@ fn the_promise_holds_after_any_schedule_of_faults(database: Database) {
         max_shrink_iters: 60,
         ..Config::default()
     };
+    let servers = Servers::own(database);
     let outcome = TestRunner::new(config).run(&Schedule::any(), |schedule| {
+        let story = play(&servers, &schedule);
         if std::env::var_os("FAULT_STORY").is_some() {
-            eprintln!("{schedule:?}");
+            eprintln!("{schedule:?}\n{}", story.join("\n"));
         }
-        play(database, &schedule);
         Ok(())
     });
     if let Err(failure) = outcome {

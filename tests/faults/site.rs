@@ -33,6 +33,41 @@ fn cluster() -> &'static Arc<Cluster> {
     CLUSTER.get_or_init(Cluster::shared)
 }
 
+/// A copy of a database.
+#[derive(Debug)]
+pub(crate) enum Backup {
+    /// Its files, by name; those that were not there are none.
+    Sqlite([(&'static str, Option<Vec<u8>>); 2]),
+    /// What `pg_dump` wrote.
+    Postgres(Vec<u8>),
+}
+
+/// Where a test's databases are.
+#[derive(Debug, Clone)]
+pub(crate) struct Servers(Option<Arc<Cluster>>);
+
+impl Servers {
+    /// The server that all tests share.
+    pub(crate) fn shared(database: Database) -> Self {
+        Self((database == Database::Postgres).then(|| Arc::clone(cluster())))
+    }
+
+    /// A server of the test's own, which it may stop.
+    pub(crate) fn own(database: Database) -> Self {
+        Self((database == Database::Postgres).then(|| Cluster::start_with(&[])))
+    }
+
+    /// A new, empty database; none where it is a file of the installation.
+    pub(crate) fn make(&self) -> Option<postgres::Database> {
+        self.0.as_ref().map(Cluster::database)
+    }
+
+    /// What they are.
+    pub(crate) fn database(&self) -> Database {
+        if self.0.is_some() { Database::Postgres } else { Database::Sqlite }
+    }
+}
+
 /// What is special about an installation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Special {
@@ -65,11 +100,16 @@ impl Site {
     }
 
     pub(crate) fn with(database: Database, special: Special) -> Self {
+        Self::on(&Servers::shared(database), special)
+    }
+
+    /// One whose database is on this server.
+    pub(crate) fn on(servers: &Servers, special: Special) -> Self {
         let folder = tempfile::Builder::new().prefix("faults").tempdir().expect("a temporary folder");
         let sshd = Sshd::with(Options { sftp: special.sftp, ..Options::default() });
         let house = House::at(sshd.incoming());
         let due = PRODUCED.len() as u64 + u64::from(special.crowd);
-        let server = (database == Database::Postgres).then(|| cluster().database());
+        let (database, server) = (servers.database(), servers.make());
         let site = Self { folder, sshd, house, database, server, due };
         copy_keys(&site.path("keys"));
         make_folder(&site.path("spool"));
@@ -205,6 +245,32 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
         }
     }
 
+    /// Everything the database holds, also while a run stands still.
+    pub(crate) fn back_up(&self) -> Backup {
+        match self.database {
+            Database::Sqlite => {
+                let read = |name: &str| fs::read(self.path(name)).ok();
+                Backup::Sqlite(["emboss.db", "emboss.db-wal"].map(|name| (name, read(name))))
+            }
+            Database::Postgres => Backup::Postgres(self.server().dump()),
+        }
+    }
+
+    /// Puts an older database in the place of this one.
+    pub(crate) fn restore(&self, backup: &Backup) {
+        match backup {
+            Backup::Sqlite(files) => {
+                for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm"] {
+                    let _ = fs::remove_file(self.path(name));
+                }
+                for (name, bytes) in files {
+                    bytes.iter().for_each(|bytes| fs::write(self.path(name), bytes).expect("written"));
+                }
+            }
+            Backup::Postgres(dump) => self.server().restore(dump),
+        }
+    }
+
     /// Its configuration as the program reads it.
     pub(crate) fn config(&self) -> Config {
         Config::load(&self.path("emboss.toml"), None).expect("a good configuration")
@@ -228,14 +294,14 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
             .collect()
     }
 
-    /// The lines of the spool's journal, without file and agreement: `SEALED 1`.
+    /// The lines of the spool's journal, without file and agreement and what else they hold: `SEALED 1`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("spool/journal")).unwrap_or_default();
+        // What else a line says is another test's: facts of a seal, the attempt of a rename.
         let entry = |line: &str| {
             let words: Vec<&str> = line.split(' ').skip(3).collect();
-            // The attempt, last of these two, is another test's.
-            let shown = if matches!(words[0], "RENAME" | "PUBLISHED") { &words[..words.len() - 1] } else { &words[..] };
-            shown.join(" ")
+            let shown = if words[0] == "PUBLISHED" { 1 } else { 2 };
+            words[..shown].join(" ")
         };
         text.lines().map(entry).collect()
     }

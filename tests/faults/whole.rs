@@ -171,7 +171,7 @@ fn is_virtual(card: u32, sequence_number: u32) -> bool {
 }
 
 /// Whether the database has said that a rename may have happened.
-fn announced(row: &FileRow) -> bool {
+pub(crate) fn announced(row: &FileRow) -> bool {
     use FileState as S;
     row.rename_attempted || matches!(row.state, S::Renaming | S::Published | S::Settled | S::Uncertain)
 }

@@ -304,11 +304,11 @@ async fn r136_r131_the_files_of_one_night_keep_their_order() {
     let site = Site::with_cards(&[3001, 3002, 3003, 3004, 3005]).await;
     site.edit("include_phone = true", "include_phone = true\nmax_records_per_file = 2");
     let (report, calls) = tricked(&site, Trick::RefuseFile(2)).await;
-    assert_eq!(site.states().await, ["SETTLED", "SENDING", "CLAIMED"]);
-    assert_eq!((count(&calls, "create"), report.exit_code()), (2, 1), "the third was not even begun");
+    assert_eq!(site.states().await, ["SETTLED", "SENDING", "SENDING"]);
+    assert_eq!((count(&calls, "create"), report.exit_code()), (3, 1), "the house refuses every further file");
     let sum = report.arithmetic();
     assert_eq!((sum.selected, sum.delivered, sum.adds_up()), (5, 2, true), "{report}");
-    assert_eq!(report.to_json()["undelivered"], json!({"byState": {"CLAIMED": 1, "SENDING": 2}}));
+    assert_eq!(report.to_json()["undelivered"], json!({"byState": {"SENDING": 3}}));
 
     let report = site.run(DATE).await;
     let sum = report.arithmetic();

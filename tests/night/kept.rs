@@ -100,12 +100,12 @@ async fn sealed_bytes_leave_the_spool_35_days_after_settlement_and_never_before(
 }
 
 /// What a backup keeps of the database.
-async fn back_up(site: &Site) -> Vec<u8> {
+pub(crate) async fn back_up(site: &Site) -> Vec<u8> {
     site.sql("PRAGMA wal_checkpoint(TRUNCATE)").await;
     std::fs::read(site.path("emboss.db")).unwrap()
 }
 
-fn restore(site: &Site, backup: &[u8]) {
+pub(crate) fn restore(site: &Site, backup: &[u8]) {
     for name in ["emboss.db-wal", "emboss.db-shm"] {
         let _ = std::fs::remove_file(site.path(name));
     }

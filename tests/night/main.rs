@@ -14,6 +14,7 @@ mod tripwire;
 mod composed;
 mod delivered;
 mod kept;
+mod people;
 mod random;
 mod reported;
 mod resumed;

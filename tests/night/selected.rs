@@ -294,6 +294,7 @@ async fn r140_r136_an_on_demand_file_that_was_refused_goes_before_the_nights() {
 #[tokio::test]
 async fn r140_filters_limit_what_is_claimed_and_what_is_resumed() {
     let mut site = Site::with_cards(&[3001]).await;
+    site.one_at_a_time();
     site.add_institution("246002", "40000056");
     site.add_house("FACTORY_Y");
     site.add_agreement(ISSUER, "FACTORY_Y");

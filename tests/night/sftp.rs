@@ -233,3 +233,69 @@ async fn fault_4_5_killed_around_the_upload_and_resumed_over_sftp() {
         assert_eq!(site.events("plastic.moved").await.len(), 1, "{step} {when:?}");
     }
 }
+
+/// Persons' orders over a real server: a part removed, an empty file, a wrong answer, the same bytes twice.
+#[tokio::test]
+async fn persons_orders_over_sftp() {
+    use crate::people::{order, refused, settles};
+    use crate::tripwire::{Tripwire, When};
+    use emboss::night::Action;
+    let site = Site::with_cards(&[3001]).await;
+    let sshd = Sshd::start();
+    send_to(&site, &sshd, |_| {});
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "complete", When::After);
+    site.run_fails(&night, DATE).await;
+    drop(night);
+    let ready = site.files().await[0].file_name.clone().unwrap();
+    assert_eq!(names(&sshd), [format!("{ready}.1.part")]);
+    settles(&site, Action::Abandon, &ready).await;
+    let empty = "TST_246001_FACTORY_X_20261121T030000Z_000001_0_V2.xml.pgp";
+    assert_eq!(names(&sshd), [empty], "our part is gone");
+
+    let name = "TST_246001_FACTORY_X_20261122T030000Z_000002_1_V2.xml.pgp";
+    std::fs::write(sshd.incoming().join(name), b"somebody else's").unwrap();
+    let report = site.run(crate::site::NEXT).await;
+    assert_eq!((report.exit_code(), only_file(&report).state), (1, FileState::Uncertain), "{report}");
+    assert!(refused(&site, Action::ResolveNotDelivered, name).await.contains("is there"));
+    assert_eq!(names(&sshd), [empty, name]);
+    std::fs::remove_file(sshd.incoming().join(name)).unwrap();
+    settles(&site, Action::ResolveNotDelivered, name).await;
+
+    let told = refused(&site, Action::Resend, name).await;
+    assert!(told.contains("has not taken it yet"), "{told}");
+    let first = std::fs::read(sshd.incoming().join(name)).unwrap();
+    std::fs::remove_file(sshd.incoming().join(name)).unwrap();
+    settles(&site, Action::Resend, name).await;
+    assert_eq!(std::fs::read(sshd.incoming().join(name)).unwrap(), first, "the same bytes");
+    settles(&site, Action::Duplicate, name).await;
+    let repeated = std::fs::read(sshd.incoming().join(name.replace("000002", "000003"))).unwrap();
+    assert_ne!(repeated, first, "another file, encrypted anew");
+    assert_eq!(site.events("plastic.moved").await.len(), 1);
+
+    // Nobody there any more: told, and nothing changed.
+    drop(sshd);
+    let error = order(&site, Action::Resend, name).await.unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("nothing was changed"), "{error}");
+}
+
+/// A drop box that lets nobody look: a person's word is all there is, and nothing is overwritten.
+#[tokio::test]
+async fn persons_orders_at_a_write_only_house() {
+    use crate::people::settles;
+    use emboss::night::Action;
+    let site = Site::with_cards(&[3001]).await;
+    let sshd = Sshd::with(Options { sftp: WRITE_ONLY, ..Options::default() });
+    send_to(&site, &sshd, |_| {});
+    assert_eq!(site.run(DATE).await.exit_code(), 0);
+    let name = names(&sshd)[0].clone();
+    let first = std::fs::read(sshd.incoming().join(&name)).unwrap();
+    std::fs::remove_file(sshd.incoming().join(&name)).unwrap();
+    settles(&site, Action::Resend, &name).await;
+    assert_eq!(std::fs::read(sshd.incoming().join(&name)).unwrap(), first);
+    // Still there, and not to be seen: the rename is refused, and the house's file stays as it is.
+    let report = crate::people::order(&site, Action::Resend, &name).await.unwrap();
+    assert_eq!((report.exit_code(), std::fs::read(sshd.incoming().join(&name)).unwrap()), (1, first), "{report}");
+    assert_eq!(report.file.state, FileState::Uncertain, "{report}");
+    settles(&site, Action::ResolveDelivered, &name).await;
+}

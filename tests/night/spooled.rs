@@ -43,6 +43,7 @@ async fn r125_lost_sealed_bytes_are_sealed_again_before_a_rename_and_uncertain_a
 #[tokio::test]
 async fn r125_r11_bytes_lost_after_an_earlier_rename_stop_their_agreement_only() {
     let mut site = Site::with_cards(&[3001]).await;
+    site.one_at_a_time();
     site.add_house("FACTORY_Y");
     site.add_agreement(ISSUER, "FACTORY_Y");
     let to_y = json!({"body": {"embossing": {"manufacturer": "FACTORY_Y"}}});

@@ -200,6 +200,9 @@ impl Remote for Lossy {
     fn stat(&mut self, place: Place<'_>) -> Result<Seen, DeliveryError> {
         self.inner.stat(place)
     }
+    fn allow(&mut self, deadline: Duration) {
+        self.inner.allow(deadline);
+    }
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {
         self.inner.create(temporary_name)
     }

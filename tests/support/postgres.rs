@@ -6,6 +6,7 @@
 //! Its locale is a linguistic one (ICU), in which words sort otherwise than their bytes: a statement that forgets
 //! `COLLATE "C"` fails here and not at the first customer.
 
+use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::program;
 use super::sshd::free_port;
+use super::trial::Trial;
 
 /// No server takes longer to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -124,7 +126,12 @@ impl Cluster {
     pub fn database(self: &Arc<Self>) -> Database {
         let name = format!("emboss_{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0"));
-        Database { cluster: Arc::clone(self), name }
+        self.database_named(&name)
+    }
+
+    /// A database that is there.
+    pub fn database_named(self: &Arc<Self>, name: &str) -> Database {
+        Database { cluster: Arc::clone(self), name: name.to_owned() }
     }
 
     /// Runs SQL as the superuser; what it printed, columns separated by `|`.
@@ -137,10 +144,21 @@ impl Cluster {
 
     /// Runs SQL as a role; what it printed, or why not.
     pub fn psql_as(&self, role: &str, database: &str, sql: &str) -> Result<String, String> {
+        self.run_psql(role, database, &["--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", sql])
+    }
+
+    /// Runs a file of SQL as the superuser, with variables `NAME=VALUE`; what it printed, or why not.
+    pub fn psql_file(&self, database: &str, file: &str, variables: &[&str]) -> Result<String, String> {
+        let mut arguments = vec!["--file", file];
+        variables.iter().for_each(|variable| arguments.extend(["--set", variable]));
+        self.run_psql("postgres", database, &arguments)
+    }
+
+    fn run_psql(&self, role: &str, database: &str, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(self.programs.join("psql"))
-            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
-            .args(["--host=127.0.0.1", &format!("--port={}", self.port), "--username", role, "--dbname", database])
-            .args(["--command", sql])
+            .args(["--no-psqlrc", "--quiet", "--host=127.0.0.1", &format!("--port={}", self.port)])
+            .args(["--username", role, "--dbname", database])
+            .args(arguments)
             .env("PGPASSWORD", PASSWORD)
             .env("PGCONNECT_TIMEOUT", "20")
             .stdin(Stdio::null())
@@ -166,6 +184,14 @@ impl Cluster {
     /// Where it does not come up.
     pub fn start(&self) {
         assert!(self.launch(self.port), "PostgreSQL does not start again: {}", self.log());
+    }
+
+    /// Makes a standby of it that waits for a primary server; it is started again.
+    pub fn make_standby(&self) {
+        self.stop();
+        std::fs::write(self.folder.join("data/standby.signal"), "").expect("written");
+        self.user.give(&self.folder.join("data/standby.signal"));
+        self.start();
     }
 
     fn make(&self, settings: &[&str]) {
@@ -320,6 +346,11 @@ impl Database {
         self.cluster.folder.join("password")
     }
 
+    /// The line of `[database]` that names it.
+    pub fn password_setting(&self) -> String {
+        format!("password_file = \"{}\"", self.password_file().display())
+    }
+
     /// Runs SQL as the superuser; what it printed.
     pub fn psql(&self, sql: &str) -> String {
         self.cluster.psql(&self.name, sql)
@@ -330,6 +361,38 @@ impl Database {
         self.cluster.psql_as(role, &self.name, sql)
     }
 
+    /// Everything in it as `pg_dump` writes it, while others work with it.
+    pub fn dump(&self) -> Vec<u8> {
+        let mut dump = self.client("pg_dump");
+        let output = dump.arg("--no-owner").output().expect("pg_dump runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    /// Puts a dump in the place of what is in it.
+    pub fn restore(&self, dump: &[u8]) {
+        let Self { cluster, name } = self;
+        cluster.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        cluster.psql("postgres", &format!("CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0"));
+        let mut psql = self.client("psql");
+        psql.args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut psql = psql.spawn().expect("psql runs");
+        psql.stdin.take().expect("a pipe").write_all(dump).expect("fed");
+        assert!(psql.wait().expect("psql ends").success(), "restored");
+    }
+
+    /// A client program that works with it as its owner.
+    fn client(&self, name: &str) -> Command {
+        let mut client = Command::new(self.cluster.programs.join(name));
+        client
+            .args(["--host=127.0.0.1", &format!("--port={}", self.cluster.port), "--username", OWNER])
+            .args(["--dbname", &self.name])
+            .env("PGPASSWORD", PASSWORD)
+            .env("PGCONNECT_TIMEOUT", "20")
+            .stdin(Stdio::null());
+        client
+    }
+
     /// Breaks every connection to it; how many there were.
     pub fn kill_connections(&self) -> usize {
         let killed = self.psql(
@@ -337,6 +400,23 @@ impl Database {
               WHERE datname = current_database() AND pid <> pg_backend_pid()",
         );
         killed.lines().filter(|line| *line == "t").count()
+    }
+}
+
+impl Trial {
+    /// A new installation on a database server; its first import makes the tables.
+    #[track_caller]
+    pub fn on(database: &Database) -> Self {
+        let trial = Self::new();
+        trial.use_database(&database.url(), &database.password_setting());
+        trial
+    }
+
+    /// The same, of another URL and with further settings, whole lines, in the place of SQLite's.
+    #[track_caller]
+    pub fn use_database(&self, url: &str, settings: &str) {
+        self.configure("url = \"sqlite:emboss.db\"", &format!("url = \"{url}\"\n{settings}"));
+        std::fs::remove_file(self.path("emboss.db")).expect("removed");
     }
 }
 
@@ -369,7 +449,6 @@ fn watch(folder: &Path) -> Child {
 }
 
 fn write_secret(path: &Path, text: &str) {
-    use std::io::Write;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     opened.and_then(|mut file| file.write_all(text.as_bytes())).expect("written");
 }

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -27,25 +27,34 @@ pub struct Line {
     pub then: Break,
     /// How long bytes are on their way, in each direction.
     pub latency: Duration,
+    /// How long 32 KiB take to get onto the line.
+    pub pace: Duration,
 }
 
 impl Line {
     /// One that breaks always.
     pub fn breaking(bytes: u64, then: Break) -> Self {
-        Self { connections: u32::MAX, bytes, then, latency: Duration::ZERO }
+        Self { connections: u32::MAX, bytes, then, latency: Duration::ZERO, pace: Duration::ZERO }
     }
 
     /// One that is only slow.
-    pub fn slow(latency: Duration) -> Self {
-        Self { connections: 0, bytes: u64::MAX, then: Break::Silence, latency }
+    pub fn slow(latency: Duration, pace: Duration) -> Self {
+        Self { connections: 0, bytes: u64::MAX, then: Break::Silence, latency, pace }
     }
 }
 
-/// A listening proxy; its threads end with their connections.
+/// A listening proxy; its threads end with their connections, silent ones with the value.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
     connected: Arc<Mutex<Vec<Instant>>>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Proxy {
@@ -60,15 +69,17 @@ impl Proxy {
         let own = listener.local_addr().expect("an address").port();
         let connected: Arc<Mutex<Vec<Instant>>> = Arc::default();
         let noted = Arc::clone(&connected);
+        let ended = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&ended);
         std::thread::spawn(move || {
             for (number, client) in (1..).zip(listener.incoming().flatten()) {
                 noted.lock().expect("not poisoned").push(Instant::now());
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { return };
                 let bytes = if number <= line.connections { line.bytes } else { u64::MAX };
-                carry(client, server, Line { bytes, ..line });
+                carry(client, server, Line { bytes, ..line }, &told);
             }
         });
-        Self { port: own, connected }
+        Self { port: own, connected, ended }
     }
 
     /// Its port.
@@ -82,7 +93,7 @@ impl Proxy {
     }
 }
 
-fn carry(client: TcpStream, server: TcpStream, line: Line) {
+fn carry(client: TcpStream, server: TcpStream, line: Line, ended: &Arc<AtomicBool>) {
     // The line's own delay is the only one.
     for end in [&client, &server] {
         end.set_nodelay(true).expect("set");
@@ -90,17 +101,18 @@ fn carry(client: TcpStream, server: TcpStream, line: Line) {
     let left = Arc::new(AtomicU64::new(line.bytes));
     let (from_client, to_server) = (client.try_clone().expect("cloned"), server.try_clone().expect("cloned"));
     let spent = Arc::clone(&left);
+    let (there, back) = (Arc::clone(ended), Arc::clone(ended));
     std::thread::spawn(move || {
-        pump(from_client, to_server, line, |read| {
+        pump(from_client, to_server, line, &there, |read| {
             let before = spent.load(Ordering::SeqCst);
             spent.store(before.saturating_sub(read), Ordering::SeqCst);
             before > read
         });
     });
-    std::thread::spawn(move || pump(server, client, line, |_| left.load(Ordering::SeqCst) > 0));
+    std::thread::spawn(move || pump(server, client, line, &back, |_| left.load(Ordering::SeqCst) > 0));
 }
 
-fn pump(mut from: TcpStream, to: TcpStream, line: Line, mut go_on: impl FnMut(u64) -> bool) {
+fn pump(mut from: TcpStream, to: TcpStream, line: Line, ended: &AtomicBool, mut go_on: impl FnMut(u64) -> bool) {
     let ends = (from.try_clone().expect("cloned"), to.try_clone().expect("cloned"));
     let (send, on_their_way) = mpsc::channel();
     let arriving = std::thread::spawn(move || arrive(to, &on_their_way));
@@ -108,10 +120,11 @@ fn pump(mut from: TcpStream, to: TcpStream, line: Line, mut go_on: impl FnMut(u6
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         if !go_on(read as u64) {
             if line.then == Break::Silence {
-                std::thread::sleep(Duration::from_secs(30));
+                keep_silent(ended);
             }
             break;
         }
+        std::thread::sleep(line.pace * u32::try_from(read).expect("a buffer") / (32 * 1024));
         if send.send((Instant::now() + line.latency, buffer[..read].to_vec())).is_err() {
             break;
         }
@@ -120,6 +133,14 @@ fn pump(mut from: TcpStream, to: TcpStream, line: Line, mut go_on: impl FnMut(u6
     drop(arriving.join());
     drop(ends.0.shutdown(Shutdown::Both));
     drop(ends.1.shutdown(Shutdown::Both));
+}
+
+/// Until the proxy ends, and no longer than any test.
+fn keep_silent(ended: &AtomicBool) {
+    let begun = Instant::now();
+    while !ended.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Bytes come in their order, each when it is due.

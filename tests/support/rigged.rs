@@ -167,6 +167,10 @@ impl Remote for RiggedRemote {
         self.inner.stat(place)
     }
 
+    fn allow(&mut self, deadline: Duration) {
+        self.inner.allow(deadline);
+    }
+
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError> {
         self.rig.note(format!("create {temporary_name}"));
         self.meddle(Step::Create, Place::Temporary(temporary_name))?;

@@ -120,6 +120,11 @@ impl Site {
         fs::write(self.installation.config(), text.replacen(from, to, 1)).expect("written");
     }
 
+    /// Works on one agreement after another, so that a step of the first comes before every step of the second.
+    pub fn one_at_a_time(&self) {
+        self.edit("spool = \"spool\"", "spool = \"spool\"\nagreements_at_once = 1");
+    }
+
     /// Adds to the configuration.
     pub fn add(&self, sections: &str) {
         fs::write(self.installation.config(), format!("{}\n{sections}", self.config_text())).expect("written");

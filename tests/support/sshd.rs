@@ -96,6 +96,19 @@ impl Sshd {
         log.lines().map(str::trim).filter(is_told).map(str::to_owned).collect()
     }
 
+    /// The same, once there is such a line.
+    pub fn told_until(&self, word: &str) -> Vec<String> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(30) {
+            let told = self.told();
+            if told.iter().any(|line| line.starts_with(word)) {
+                return told;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no line begins with {word}: {:?}", self.told());
+    }
+
     /// The fingerprint of a host key, as `ssh-keygen -l` prints it.
     pub fn fingerprint(&self, kind: &str) -> String {
         let output = Command::new(program("ssh-keygen", "openssh-client"))

@@ -126,7 +126,8 @@ impl Store for Tripwire {
     }
 
     async fn file_named(&self, name: &str) -> Result<Option<FileRow>, StoreError> {
-        self.step("file_named", self.inner.file_named(name)).await
+        self.here()?;
+        self.inner.file_named(name).await
     }
 
     async fn end_run(&self, run_id: RunId, at: DateTime<Utc>, exit_code: i32, report: &str) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::night::sample::{file, sent_again};
 
 fn word(file: &FileRow, entry: JournalEntry) -> &'static str {
-    match standing(file, entry) {
+    match standing(file, &entry) {
         Standing::Agreed => "agreed",
         Standing::OneAhead => "ahead",
         Standing::Behind => "behind",
@@ -44,7 +44,7 @@ fn fault_31_the_newest_line_against_every_state() {
     ] {
         for (state, expected) in STATES.into_iter().zip(expected) {
             let row = FileRow { rename_attempt: 1, ..file(state) };
-            assert_eq!(word(&row, entry), expected, "{entry:?}, {state}");
+            assert_eq!(word(&row, entry.clone()), expected, "{entry:?}, {state}");
         }
     }
 }
@@ -79,7 +79,7 @@ fn fault_31_after_a_persons_word_the_next_attempt_begins_anew() {
 
 #[test]
 fn fault_31_sealed_again_under_a_later_epoch() {
-    let sealed = |epoch| JournalEntry::Sealed { epoch };
+    let sealed = |epoch| JournalEntry::Sealed { epoch, facts: None };
     let claimed = FileRow { sealed_epoch: None, ..file(FileState::Claimed) };
     assert_eq!(word(&claimed, sealed(3)), "ahead");
     for state in &STATES[1..] {

@@ -57,6 +57,8 @@ impl Night {
         let parts = if removing { parts(file) } else { Vec::new() };
         let looked = blocking(move || {
             let mut session = outbound.connect(&terms)?;
+            // Where a folder is missing, "no such file" says nothing about the file.
+            delivery::check(&mut *session)?;
             let kept = delivery::clean(&mut *session, &parts)?;
             let final_name = delivery::look(&mut *session, &name)?;
             Ok::<_, DeliveryError>(Looked { path: session.path(Place::Final(&name)), final_name, kept })

@@ -11,16 +11,14 @@ mod possible;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::agreement::{Share, file_report};
 use super::error::Trouble;
-use super::observe::Laps;
-use super::{Night, NightError, Run, RunOrder, belongs};
+use super::{Night, NightError, Run, RunOrder, belongs, file_report};
 use crate::agreement::Terms;
 use crate::card::RunId;
 use crate::report::{ActionReport, Alert};
 use crate::settlement::{Authority, FileState};
 use crate::spool::SpoolError;
-use crate::store::{FileRow, NightKey, StoreError};
+use crate::store::{FileRow, StoreError};
 
 pub(super) use possible::decide;
 pub use possible::ways_on;
@@ -81,9 +79,9 @@ pub enum ActionError {
     /// The database, the spool, the clocks, or another run.
     #[error(transparent)]
     Night(#[from] NightError),
-    /// Usage: there is no such file.
-    #[error("no file has the name or id {0:?}: emboss status lists the newest, emboss status --date those of a date")]
-    Unknown(String),
+    /// Usage: there is no such file. What was given is not repeated: it may be anything.
+    #[error("no file has that name or id: emboss status lists the newest files, emboss status --date those of a date")]
+    Unknown,
     /// The file stands where this cannot be done, or the house speaks against it. Nothing was changed.
     #[error("{0}")]
     Refused(String),
@@ -110,7 +108,7 @@ impl ActionError {
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Night(error) => error.exit_code(),
-            Self::Unknown(_) => 2,
+            Self::Unknown => 2,
             Self::Refused(_) => 1,
         }
     }
@@ -128,7 +126,8 @@ struct Done {
 /// An order being carried out.
 struct Errand<'a> {
     order: &'a PersonsOrder,
-    run: Run<'a>,
+    run: Run,
+    alerts: Vec<Alert>,
     /// The file's agreement, where it is still configured.
     terms: Option<&'a Terms>,
 }
@@ -149,21 +148,14 @@ impl Night {
         let _lock = self.store.lock(&order.holder).await?;
         let ahead = self.journal_ahead().await?;
         let named = self.store.file_named(&order.file).await?;
-        let file = named.ok_or_else(|| ActionError::Unknown(order.file.clone()))?;
+        let file = named.ok_or(ActionError::Unknown)?;
         possible::admit(order.action, &file, ahead.get(&file.file_id))?;
         let run_order = RunOrder::on_demand(order.action.command(), now, &order.holder);
         let run_id = RunId(self.random.uuid());
         let mut errand = Errand {
             order,
-            run: Run {
-                order: &run_order,
-                run_id,
-                epoch: 0,
-                night: NightKey::OnDemand(run_id),
-                alerts: Vec::new(),
-                resumed: Vec::new(),
-                ahead,
-            },
+            run: self.begun(&run_order, run_id, ahead),
+            alerts: Vec::new(),
             terms: self.terms.iter().find(|terms| belongs(&file, terms)),
         };
         let from = file.state;
@@ -178,7 +170,7 @@ impl Night {
     }
 
     async fn report(&self, errand: Errand<'_>, from: FileState, done: Done) -> Result<ActionReport, ActionError> {
-        let Errand { order, run, .. } = errand;
+        let Errand { order, alerts, .. } = errand;
         let file = self.store.file(done.file.file_id).await?.unwrap_or(done.file);
         let records = self.store.item_counts(file.file_id).await?.records;
         Ok(ActionReport {
@@ -189,14 +181,14 @@ impl Night {
             file: file_report(&file, records, BTreeMap::new()),
             done: done.text,
             left: done.left,
-            alerts: run.alerts,
+            alerts,
         })
     }
 
     /// Begins to write: the next epoch, and the file in it.
     async fn take_over(&self, errand: &mut Errand<'_>, file: &FileRow) -> Result<FileRow, ActionError> {
         errand.run.epoch = self.store.begin_action().await?;
-        Ok(self.store.adopt(file, errand.run.epoch).await?)
+        Ok(self.adopt(&errand.run, file).await?)
     }
 
     /// Takes the file as far as one try takes it. What is left is left to the next run, and told.
@@ -212,12 +204,12 @@ impl Night {
         }
         let once = Self { outbound: Arc::new(house::OneTry(Arc::clone(&self.outbound))), ..self.clone() };
         let sealer = once.prepare(terms).await;
-        let mut share = Share::new(terms);
-        match once.finish(&mut errand.run, &mut share, file, &sealer, &mut Laps::begin(&self.clock)).await {
+        let Errand { run, alerts, .. } = errand;
+        match once.finish_alone(run, terms, file, &sealer, alerts).await {
             Ok(()) => Ok(None),
             Err(Trouble::Uncertain(why)) => {
                 let now = self.store.file(file.file_id).await?;
-                errand.run.alerts.push(decide(now.as_ref().unwrap_or(file)));
+                alerts.push(decide(now.as_ref().unwrap_or(file)));
                 Ok(Some(why))
             }
             Err(trouble) => Ok(Some(format!("{}; the next emboss run goes on with it", trouble.local()?))),

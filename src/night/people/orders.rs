@@ -5,7 +5,7 @@ use super::{ActionError, Done, Errand, Night, part_left, possible};
 use crate::agreement::Terms;
 use crate::card::FileId;
 use crate::delivery::FinalName;
-use crate::night::agreement::alert_settlement;
+use crate::night::alerts;
 use crate::night::compose::journal_line;
 use crate::report::chain;
 use crate::settlement::FileEvent;
@@ -25,8 +25,8 @@ impl Night {
         if is_resend {
             return Ok(Done { file, text: format!("{name} counts as delivered once more."), left: None });
         }
-        let outcome = self.store.settle(&file, errand.run.epoch).await?;
-        alert_settlement(&mut errand.run, &file, &outcome);
+        let outcome = self.settle(&errand.run, &file).await?;
+        errand.alerts.extend(alerts::of_settlement(&file, &outcome));
         let text = format!("{name} counts as delivered: {} plastics moved.", outcome.moved);
         Ok(Done { file, text, left: None })
     }
@@ -70,7 +70,7 @@ impl Night {
         let file = self.take_over(errand, &file).await?;
         let name = possible::name_of(&file);
         if let Some(why) = self.clear_house(errand.terms, &file).await? {
-            part_left(&mut errand.run.alerts, &file, &why);
+            part_left(&mut errand.alerts, &file, &why);
         }
         let change = FileChange::Ordered(errand.authority());
         if file.is_resend() {
@@ -99,13 +99,13 @@ impl Night {
                  emboss resend --file {name} --duplicate"
             )));
         }
-        let file = self.take_over(errand, &file).await?;
         let Looked { path, final_name, .. } = self.look_at_house(terms, &file, false).await?;
         if let FinalName::Present { .. } = final_name {
             return Err(ActionError::refused(format!(
                 "nothing was sent: {path} is there, the house has not taken it yet"
             )));
         }
+        let file = self.take_over(errand, &file).await?;
         let change = FileChange::Ordered(errand.authority());
         let mut file = self.store.advance(&file, FileEvent::Resend, errand.run.epoch, change).await?;
         let number = file.delivery_number;

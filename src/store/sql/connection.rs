@@ -77,14 +77,20 @@ impl Transaction {
         Self { connection: Connection::Postgres(Held::Writer(transaction)), _turn: None }
     }
 
-    /// Makes it durable; an error leaves open whether it is, so callers read the state again.
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Unanswered`] leaves open whether it is, so callers read the state again.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         let done = match self.connection {
             Connection::Sqlite(Held::Writer(transaction)) => transaction.commit().await,
             Connection::Postgres(Held::Writer(transaction)) => transaction.commit().await,
             Connection::Sqlite(Held::Reader(_)) | Connection::Postgres(Held::Reader(_)) => Ok(()),
         };
-        done.map_err(|source| failed("COMMIT", source))
+        done.map_err(|source| match failed("COMMIT", source) {
+            StoreError::Unavailable { reason, .. } => StoreError::Unanswered { reason },
+            refused => refused,
+        })
     }
 
     /// Leaves nothing, and says so where that fails.

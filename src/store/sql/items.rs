@@ -58,6 +58,12 @@ statement!(
     ITEM_COUNTS = "SELECT COUNT(*), COUNT(CASE WHEN pin_action <> 'NONE' THEN 1 END) FROM file_item
     WHERE file_id = $1 AND live = 1"
 );
+// What an earlier claim of the file took back stands there too, under an epoch of its own.
+statement!(
+    FELL_OUT = "SELECT reason, COUNT(*) FROM file_item
+    WHERE file_id = $1 AND live = 0 AND epoch = (SELECT MAX(epoch) FROM file_item WHERE file_id = $1)
+    GROUP BY reason"
+);
 statement!(OUR_CLAIMED_FILE = "SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2");
 statement!(
     RELEASE_SOME = sqlite(
@@ -96,7 +102,16 @@ pub(super) async fn page(
 
 fn item(row: &Row) -> Result<PinnedItem, StoreError> {
     let mut columns = Columns::of("file_item", row);
-    let record_uid = columns.parse()?;
+    let record_uid: RecordUid = columns.parse()?;
+    read_item(record_uid, &mut columns).map_err(|error| match error {
+        StoreError::Corrupt { what, reason } => {
+            StoreError::Corrupt { what: format!("request {record_uid} ({what})"), reason }
+        }
+        other => other,
+    })
+}
+
+fn read_item(record_uid: RecordUid, columns: &mut Columns<'_>) -> Result<PinnedItem, StoreError> {
     let event = columns.parse()?;
     let reproduction = columns.flag()?;
     let sort_key = columns.take()?;
@@ -140,12 +155,20 @@ fn pin_action(word: &str) -> Result<PinAction, StoreError> {
         })
 }
 
-/// Counts of the live items.
+/// Counts of the live items, and of those that fell out since the claim.
 pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Result<ItemCounts, StoreError> {
     let row = ITEM_COUNTS.call().bind(file_id.to_string()).row(connection).await?;
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
-    Ok(ItemCounts { records: columns.number()?, with_pin: columns.number()? })
+    let mut counts = ItemCounts { records: columns.number()?, with_pin: columns.number()?, fell_out: 0 };
+    let fell_out = |row: &Row| {
+        let mut columns = Columns::of("file_item", row);
+        let (reason, number): (Option<String>, u64) = (columns.take()?, columns.number()?);
+        let code = reason.and_then(|reason| reason.parse::<ReasonCode>().ok());
+        Ok(if code.is_some_and(ReasonCode::is_bad_data) { number } else { 0 })
+    };
+    counts.fell_out = FELL_OUT.call().bind(file_id.to_string()).each(connection, fell_out).await?.iter().sum();
+    Ok(counts)
 }
 
 /// Refuses unless the file is CLAIMED and in our epoch.

@@ -69,7 +69,7 @@ fn where_a_rename_was_not_committed_a_run_comes_first() {
             assert!(refusal.to_string().contains("emboss run") && refusal.exit_code() == 1, "{refusal}");
         }
     }
-    let sealed = JournalEntry::Sealed { epoch: 3 };
+    let sealed = JournalEntry::Sealed { epoch: 3, facts: None };
     assert!(admit(Action::Abandon, &file(FileState::Claimed), Some(&sealed)).is_ok(), "nothing was sent");
 }
 

@@ -1,0 +1,209 @@
+//! The role script: the program can do its work with what it is given, and nothing else; who looks sees no secret.
+#![allow(clippy::unwrap_used, reason = "Safe because: a test that cannot go on fails here")]
+
+#[path = "support/store_contract.rs"]
+mod store_contract;
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use emboss::ambient::{Clock, FixedClock};
+use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
+use emboss::store::{PostgresAccess, SqlStore};
+use store_contract::seed::at;
+use support::postgres::{Cluster, Database, PASSWORD};
+use support::trial::{Trial, orders};
+
+/// How many databases there are.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A database as an administrator leaves it behind.
+fn deployed() -> Database {
+    let cluster = Cluster::shared();
+    let name = format!("deployed_{}", MADE.fetch_add(1, Ordering::Relaxed));
+    load(&cluster, &name);
+    cluster.database_named(&name)
+}
+
+fn load(cluster: &Cluster, name: &str) {
+    // Roles belong to all databases: two administrators at once would be in each other's way.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let told = cluster.psql_file("postgres", "deploy/postgres-roles.sql", &[&format!("database={name}")]);
+    assert_eq!(told.unwrap(), "");
+    cluster.psql("postgres", &format!("ALTER ROLE emboss PASSWORD '{PASSWORD}'"));
+}
+
+async fn opened() -> (SqlStore, Database) {
+    let database = deployed();
+    let settings: DatabaseSettings = toml::from_str(&format!("url = \"{}\"", database.url())).unwrap();
+    let DatabaseAddress::Postgres(address) = settings.address().unwrap() else { panic!("{}", settings.url) };
+    let tls = address.tls(None);
+    let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
+    let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12.345678Z")));
+    (SqlStore::postgres(access, Duration::from_secs(30), Some(clock), false).await.unwrap(), database)
+}
+
+// Every statement of the store, with the rights of the program alone.
+store_contract::contract!(opened);
+
+#[test]
+fn the_program_runs_whole_nights_with_what_it_is_given() {
+    let database = deployed();
+    let trial = Trial::on(&database);
+    trial.run(&["check"]).exits(0).says(&["Nothing stands in the way of a night."]);
+    trial.import(&orders()).exits(0);
+    trial.run(&["run", "--now", "--card", "3001"]).exits(0).says(&["SETTLED, 1 records"]);
+    trial.run(&["run"]).exits(0).says(&["SETTLED, 1 records", "adds up."]);
+    trial.run(&["status"]).exits(0).says(&["SETTLED"]);
+    assert_eq!(database.psql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"), "emboss_owner");
+}
+
+#[test]
+fn the_script_may_be_run_again() {
+    let cluster = Cluster::shared();
+    let _roles = deployed();
+    let named = "named otherwise";
+    for _ in 0..2 {
+        load(&cluster, named);
+    }
+    assert_eq!(cluster.psql_as("emboss", named, "SELECT epoch FROM meta").unwrap(), "0");
+}
+
+/// Which columns of which table a role may do something with.
+fn granted(database: &Database, role: &str, what: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let rows = database.psql(&format!(
+        "SELECT table_name, column_name FROM information_schema.column_privileges
+          WHERE table_schema = 'public' AND grantee = '{role}' AND privilege_type = '{what}'"
+    ));
+    columns_by_table(rows.lines().map(|row| row.split_once('|').unwrap()))
+}
+
+fn columns_by_table<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (table, column) in pairs {
+        found.entry(table.to_owned()).or_default().insert(column.to_owned());
+    }
+    found
+}
+
+/// Table and column of every assignment in the store's SQL texts.
+fn assigned() -> BTreeMap<String, BTreeSet<String>> {
+    let mut pairs = Vec::new();
+    for entry in std::fs::read_dir("src/store/sql").unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let mut table = String::new();
+        let words: Vec<&str> = text.split([' ', '\n', '"', '(']).filter(|word| !word.is_empty()).collect();
+        let mut setting = false;
+        for pair in words.windows(2) {
+            match pair {
+                ["INTO", name] => table = (*name).to_owned(),
+                ["UPDATE", name] if *name != "SET" && *name != "OF" => table = (*name).to_owned(),
+                ["SET", _] => setting = true,
+                ["WHERE" | "FROM" | "RETURNING" | "statement!", _] => setting = false,
+                _ => {}
+            }
+            // `column = value`, first behind SET or behind a comma.
+            let is_column =
+                pair[0].bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            if setting && pair[1] == "=" && is_column && !table.is_empty() {
+                pairs.push((table.clone(), pair[0].to_owned()));
+            }
+        }
+    }
+    columns_by_table(pairs.iter().map(|(table, column)| (&**table, &**column)))
+}
+
+#[test]
+fn the_program_may_change_exactly_the_columns_that_its_statements_change() {
+    let assigned = assigned();
+    assert_eq!(assigned["plastic"], BTreeSet::from(["status".to_owned(), "embossing_date".to_owned()]));
+    assert_eq!(granted(&deployed(), "emboss", "UPDATE"), assigned);
+}
+
+#[test]
+fn the_program_deletes_nothing_and_changes_no_history() {
+    let database = deployed();
+    let tables = database.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1");
+    assert_eq!(tables.lines().count(), 22, "{tables}");
+    let mut refused = Vec::new();
+    for table in tables.lines() {
+        refused.extend([format!("DELETE FROM {table}"), format!("TRUNCATE {table}"), format!("DROP TABLE {table}")]);
+        refused.push(format!("ALTER TABLE {table} ADD COLUMN more TEXT"));
+    }
+    for table in ["order_answer", "customer_version", "account_version", "card_version", "pin", "event", "audit"] {
+        let column = database.psql(&format!(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = '{table}' ORDER BY 1 LIMIT 1"
+        ));
+        refused.push(format!("UPDATE {table} SET {column} = {column}"));
+    }
+    refused.extend(
+        [
+            "UPDATE card SET pan = ''",
+            "UPDATE plastic SET expiry = 209912",
+            "UPDATE production_request SET record_uid = ''",
+            "UPDATE file SET sequence_number = 1",
+            "UPDATE file SET fill_seed = ''",
+            "UPDATE file_item SET record_uid = ''",
+            "INSERT INTO meta VALUES (1, 2, '', 0)",
+            "UPDATE meta SET schema_version = 1",
+            "CREATE TABLE more (text TEXT)",
+            "CREATE TEMP TABLE more (text TEXT)",
+            "CREATE ROLE more",
+            "SET ROLE emboss_owner",
+            "ALTER TABLE audit DISABLE TRIGGER ALL",
+        ]
+        .map(str::to_owned),
+    );
+    for statement in refused {
+        let refusal = database.psql_as("emboss", &statement).unwrap_err();
+        let told = ["permission denied", "must be owner of"].iter().any(|told| refusal.contains(told));
+        assert!(told, "{statement}: {refusal}");
+    }
+}
+
+#[test]
+fn who_looks_sees_no_secret_and_changes_nothing() {
+    let database = deployed();
+    database.psql(&format!("CREATE ROLE anna LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO anna"));
+    let ask = |sql: &str| database.psql_as("anna", sql);
+    for sql in [
+        "SELECT file_name, state, records, sha256 FROM file",
+        "SELECT bin, last4 FROM card",
+        "SELECT number, at, kind, data FROM event",
+        "SELECT actor, action, reason FROM audit",
+        "SELECT holder FROM run_lock",
+    ] {
+        ask(sql).unwrap();
+    }
+    for (table, column) in [
+        ("card", "pan"),
+        ("card", "pan_index"),
+        ("pin", "stored"),
+        ("pin", "pvv"),
+        ("file", "fill_seed"),
+        ("customer_version", "data"),
+        ("account_version", "data"),
+        ("card_version", "data"),
+        ("order_answer", "answer"),
+        ("order_answer", "content_mac"),
+    ] {
+        let refusal = ask(&format!("SELECT {column} FROM {table}")).unwrap_err();
+        assert!(refusal.contains("permission denied"), "{table}.{column}: {refusal}");
+    }
+    for what in ["INSERT", "UPDATE"] {
+        assert_eq!(granted(&database, "emboss_reader", what), BTreeMap::new());
+    }
+    assert!(ask("DELETE FROM audit").unwrap_err().contains("permission denied"));
+}
+
+#[test]
+fn a_stranger_does_not_even_get_in() {
+    let database = deployed();
+    database.psql(&format!("CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'"));
+    let refusal = database.psql_as("stranger", "SELECT 1").unwrap_err();
+    assert!(refusal.contains("permission denied for database"), "{refusal}");
+}
