@@ -72,7 +72,8 @@ impl Server {
 
     /// Puts the rows of a file into a table, unchecked: they come from tables with the same checks.
     pub(crate) fn copy(&self, database: &str, table: &str, columns: &str, rows: &Path) {
-        self.cluster.psql(database, &format!("ALTER TABLE {table} DISABLE TRIGGER ALL"));
+        // The schema may have made rows of its own.
+        self.cluster.psql(database, &format!("ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}"));
         self.cluster.psql(database, &format!("\\copy {table} ({columns}) FROM '{}'", rows.display()));
         self.cluster.psql(database, &format!("ALTER TABLE {table} ENABLE TRIGGER ALL"));
         if columns.split(", ").any(|column| column == "number") {

@@ -155,7 +155,7 @@ SELECT set_config(name, CASE WHEN name = 'synchronous_commit' AND setting = 'rem
                ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
                ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'),
                ('tcp_keepalives_count', '3'), ('jit', 'off'),
-               ('join_collapse_limit', '1')) AS ours (name, wanted)
+               ('join_collapse_limit', '1'), ('enable_seqscan', 'off')) AS ours (name, wanted)
   JOIN pg_settings USING (name)";
 
 /// Sets our settings, and reads back the one a night rests on.
