@@ -128,7 +128,7 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) async fn begin(due: &'a Due, on: &mut Connection) -> Result<Self, StoreError> {
         if on.database() == Database::Postgres {
-            page(due, None, None).as_cursor("due").run(on).await?;
+            page(due, None, None).through_cursor("due").run(on).await?;
         }
         Ok(Self { due, after: None })
     }

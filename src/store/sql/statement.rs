@@ -52,7 +52,7 @@ impl Call {
     }
 
     /// PostgreSQL: the same rows through a cursor, which lives as long as the transaction.
-    pub(super) fn as_cursor(self, cursor: &'static str) -> Self {
+    pub(super) fn through_cursor(self, cursor: &'static str) -> Self {
         let text = self.text_for(Database::Postgres);
         let sql = format!("DECLARE {cursor} NO SCROLL CURSOR FOR {}", text.as_str());
         Self { text: Text::Made(sql), ..self }
