@@ -162,20 +162,20 @@ fn fault_13_a_line_that_falls_silent_is_left_after_the_inactivity_timeout_and_dr
 fn fault_13_a_file_that_takes_too_long_is_left_in_the_middle_of_a_write() {
     let sealed = Sealed::of(9 * 1024 * 1024);
     let house = House::sftp(Options { tells: true, ..Options::default() });
-    // The first write alone, of 4 MiB, would take 12 s; bytes move all the time.
-    let slow = Line::slow(Duration::ZERO, Duration::from_millis(100));
+    // The first write fills the window, and the second would wait 1.6 s for room in it; bytes move all the time.
+    let slow = Line::slow(Duration::ZERO, Duration::from_millis(200));
     let proxy = Proxy::over(house.sshd.as_ref().unwrap().port(), slow);
     let settings = SftpSettings { port: proxy.port(), ..house.sshd.as_ref().unwrap().settings() };
     let slow = House { settings: DestinationSettings::Sftp(settings), ..house.seen_again() };
     let (part, mut seen) = (temporary(1), Vec::new());
-    let deadline = Duration::from_secs(2);
+    let deadline = Duration::from_secs(1);
     let sent = upload(&mut *slow.connect(), &sealed.file, &part, &[], deadline, &mut |done| {
         seen.push(done);
         ControlFlow::Continue(())
     });
     let error = sent.unwrap_err();
-    assert!(matches!(error, DeliveryError::Deadline { deadline_s: 2, .. }), "{error}");
-    assert_eq!((error.retry_class(), seen), (RetryClass::Retry, vec![]));
+    assert!(matches!(error, DeliveryError::Deadline { deadline_s: 1, .. }), "{error}");
+    assert_eq!((error.retry_class(), seen), (RetryClass::Retry, vec![256 * 1024]));
     // Fault 17: the line is whole, and a CLOSE would make half a file a whole one.
     let told = house.sshd.as_ref().unwrap().told_until("forced close ");
     assert!(!told.iter().any(|line| line.starts_with("close ")), "{told:?}");

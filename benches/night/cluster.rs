@@ -4,12 +4,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
-use crate::support::postgres::{Cluster, Database, OWNER, PASSWORD};
-use crate::support::program;
-use crate::{Outcome, filled, memory};
+use crate::support::postgres::{Cluster, Database, OWNER};
+use crate::{Outcome, memory};
 
 /// Beside PostgreSQL's defaults. Without TLS: a server on the same host is mostly reached through its socket.
 const SETTINGS: [&str; 5] = [
@@ -67,18 +65,21 @@ impl Server {
         self.cluster.psql("postgres", "CHECKPOINT");
     }
 
-    /// Writes a database to a folder, or makes it again from there.
-    pub(crate) fn dump(&self, database: &str, folder: &Path) -> Outcome<()> {
-        let mut dump = Command::new(program("pg_dump", "postgresql-client"));
-        dump.args(["--format=directory", "--compress=0", "--file"]).arg(folder).args(["--dbname", &self.url(database)]);
-        filled::run(dump.env("PGPASSWORD", PASSWORD))
+    /// Runs a schema as the owner of the database.
+    pub(crate) fn make_tables(&self, database: &str, schema: &str) {
+        self.cluster.psql(database, &format!("SET ROLE {OWNER};\n{schema}"));
     }
 
-    pub(crate) fn restore(&self, database: &str, folder: &Path) -> Outcome<()> {
-        self.create(database, None);
-        let mut restore = Command::new(program("pg_restore", "postgresql-client"));
-        restore.args(["--jobs=2", "--exit-on-error", "--no-owner", "--dbname", &self.url(database)]).arg(folder);
-        filled::run(restore.env("PGPASSWORD", PASSWORD))
+    /// Puts the rows of a file into a table, unchecked: they come from tables with the same checks.
+    pub(crate) fn copy(&self, database: &str, table: &str, columns: &str, rows: &Path) {
+        // The schema may have made rows of its own.
+        self.cluster.psql(database, &format!("ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}"));
+        self.cluster.psql(database, &format!("\\copy {table} ({columns}) FROM '{}'", rows.display()));
+        self.cluster.psql(database, &format!("ALTER TABLE {table} ENABLE TRIGGER ALL"));
+        if columns.split(", ").any(|column| column == "number") {
+            let last = format!("(SELECT MAX(number) FROM {table})");
+            self.cluster.psql(database, &format!("SELECT setval(pg_get_serial_sequence('{table}', 'number'), {last})"));
+        }
     }
 
     /// Version and settings, for the figures.

@@ -12,12 +12,12 @@ use serde_json::Value;
 use crate::configured::Settings;
 use crate::grounds::Grounds;
 use crate::options::{Options, Step};
-use crate::{Outcome, another};
+use crate::{Outcome, another, loaded};
 
 /// What was measured while it was filled; also says that it is whole.
 const IMPORT: &str = "import.json";
-/// A server's database, where it is kept, beside the installation.
-const DUMP: &str = "dump";
+/// The database of a trial installation.
+const SQLITE: &str = "emboss.db";
 
 /// A filled installation. It is not run in.
 #[derive(Debug)]
@@ -35,13 +35,13 @@ impl<'a> Filled<'a> {
     /// Fills one, unless it was kept.
     pub(crate) fn of(options: &'a Options, grounds: &'a Grounds, cards: u64) -> Outcome<Self> {
         let database = format!("filled_{cards}_{}", options.institutions);
-        let folder = grounds.folder.join(format!("{}_{database}", options.database.name()));
+        let folder = grounds.folder.join(&database);
         if !folder.join(IMPORT).exists() {
-            fill(options, grounds, cards, &folder, &database)?;
-        } else if let Some(server) = &grounds.cluster {
-            server.restore(&database, &folder.with_extension(DUMP))?;
+            fill(options, cards, &folder)?;
         }
-        grounds.cluster.iter().for_each(|server| server.tidy(&database));
+        if let Some(server) = &grounds.cluster {
+            loaded::load(server, &database, &folder.join(SQLITE))?;
+        }
         let import = serde_json::from_str(&fs::read_to_string(folder.join(IMPORT))?)?;
         Ok(Self { grounds, options, folder, database, import })
     }
@@ -50,7 +50,14 @@ impl<'a> Filled<'a> {
     pub(crate) fn copy(&self, name: &str) -> Outcome<PathBuf> {
         let folder = self.grounds.folder.join(name);
         empty(&folder)?;
-        run(Command::new("cp").arg("--archive").arg("--no-target-directory").arg(&self.folder).arg(&folder))?;
+        fs::create_dir(&folder)?;
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Where a server has the database, the file is of no use.
+            if self.grounds.cluster.is_none() || entry.file_name() != SQLITE {
+                run(Command::new("cp").arg("--archive").arg(entry.path()).arg(&folder))?;
+            }
+        }
         let mut settings = Settings::read(&folder)?;
         settings.set_format(&self.options.format, self.options.version);
         settings.write(&folder)?;
@@ -65,20 +72,13 @@ impl<'a> Filled<'a> {
 }
 
 /// Lays a trial installation out and lets another process lead up to the night.
-fn fill(options: &Options, grounds: &Grounds, cards: u64, folder: &Path, database: &str) -> Outcome<()> {
+fn fill(options: &Options, cards: u64, folder: &Path) -> Outcome<()> {
     empty(folder)?;
     trial::lay_out(folder, &Random::system(), Utc::now() - TimeDelta::days(3))?;
     let mut settings = Settings::read(folder)?;
     settings.set_institutions(options.institutions)?;
     settings.write(folder)?;
-    if let Some(cluster) = &grounds.cluster {
-        cluster.create(database, None);
-    }
-    grounds.settle_in(folder, database)?;
     let import = another(&options.of_step(Step::Fill, cards, folder))?;
-    if let (Some(server), Some(_)) = (&grounds.cluster, &options.keep) {
-        server.dump(database, &folder.with_extension(DUMP))?;
-    }
     Ok(fs::write(folder.join(IMPORT), import.to_string())?)
 }
 

@@ -1,6 +1,6 @@
 //! A whole night, timed stage by stage: `cargo bench --bench night -- --cards 10000,100000`.
 //!
-//! Orders are imported as a user would, an earlier night gives a share of the cards their PINs and ACTIVE plastics,
+//! Orders are imported as a user would (three for each card, always into SQLite; a server gets the same rows from there), an earlier night gives a share of the cards their PINs and ACTIVE plastics,
 //! and then the timed night runs with the production program's own parts, clock and durability, on SQLite or
 //! PostgreSQL, into a folder or through OpenSSH. Nothing is asserted on time; a night that does not add up is an error.
 //!
@@ -17,6 +17,7 @@ mod configured;
 mod filled;
 mod grounds;
 mod installation;
+mod loaded;
 mod memory;
 mod mix;
 mod options;
@@ -152,7 +153,7 @@ fn one_night(options: &Options, grounds: &Grounds, filled: &Filled<'_>, cards: u
 fn fill(folder: &Path, mix: &Mix) -> Outcome<Value> {
     let bench = Bench::open(folder)?;
     let import = tokio::runtime::Runtime::new()?.block_on(lead_up(&bench, mix))?;
-    Ok(table::row("import, 3 orders", mix.cards, import))
+    Ok(table::row("import into SQLite", mix.cards, import))
 }
 
 async fn lead_up(bench: &Bench, mix: &Mix) -> Outcome<Measured> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -74,6 +75,7 @@ fn name_of(installation: &Path) -> String {
 /// GnuPG with the same keys as the installation, and its agent awake.
 fn key_ring(installation: &Path) -> Outcome<Gpg> {
     let gpg = Gpg::new();
+    fs::set_permissions(gpg.home(), fs::Permissions::from_mode(0o700))?;
     for key in ["keys/signer.key", "keys/factory-x.asc"] {
         let mut import = Command::new("gpg");
         import.args(["--batch", "--quiet", "--import"]).arg(installation.join(key)).env("GNUPGHOME", gpg.home());

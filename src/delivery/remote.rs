@@ -74,10 +74,11 @@ pub trait Remote: Send + fmt::Debug {
     /// Creates a temporary file, which must not exist, and opens it for writing.
     fn create(&mut self, temporary_name: &str) -> Result<(), DeliveryError>;
 
-    /// Writes to the created file; returns once every byte is acknowledged.
+    /// Writes to the created file. Some bytes may still be on their way when this returns: whether the destination took
+    /// every one is told by [`close`](Remote::close).
     fn write(&mut self, bytes: &[u8]) -> Result<(), DeliveryError>;
 
-    /// Asks for durability where the destination knows how, closes the created file and checks the answer.
+    /// Waits until every byte is acknowledged, asks for durability where the destination knows how, closes the created file and checks the answer.
     fn close(&mut self) -> Result<(), DeliveryError>;
 
     /// Gives a temporary file the destination's `file_mode`.

@@ -5,6 +5,7 @@
 //! (the TCP socket is shut first: libssh2 would otherwise wait one timeout for each open handle, fault 13).
 
 mod connection;
+mod window;
 
 use std::fmt;
 use std::io::Write;
@@ -17,15 +18,10 @@ use super::settings::SftpSettings;
 use super::{DeliveryError, DestinationSecrets, Identity, Place, Refusal, Remote, Seen, Step, octal};
 use crate::fault::{self, Point};
 use connection::Connection;
+use window::Window;
 
 /// LIBSSH2_ERROR_SFTP_PROTOCOL: the server answered with a status.
 const STATUS_ANSWER: i32 = -31;
-
-/// First write: small enough for a slow line within its timeout. Doubled while writes are quick.
-const FIRST_STRIDE: usize = 256 * 1024;
-
-/// Largest write: more gains little on any line.
-const LAST_STRIDE: usize = 4 * 1024 * 1024;
 
 /// An open SFTP session.
 pub(super) struct SftpRemote {
@@ -40,13 +36,13 @@ pub(super) struct SftpRemote {
     inactivity: Duration,
     /// The end of an upload and how long it was allowed to take.
     until: Option<(Instant, Duration)>,
-    stride: usize,
     identity: Identity,
 }
 
 struct Created {
     name: String,
     file: ssh2::File,
+    window: Window,
 }
 
 impl fmt::Debug for SftpRemote {
@@ -79,7 +75,6 @@ impl SftpRemote {
             file_mode,
             inactivity: Duration::from_secs(settings.inactivity_timeout_s),
             until: None,
-            stride: FIRST_STRIDE,
         };
         remote.identity.directory = remote.real(Place::FinalFolder)?;
         remote.identity.temporary_directory = remote.real(Place::TemporaryFolder)?;
@@ -128,29 +123,28 @@ impl SftpRemote {
         }
     }
 
-    /// One part, acknowledged to its end. libssh2 acknowledges in pieces and wants the rest again in the next call.
-    fn write_part(&mut self, created: &mut Created, part: &[u8]) -> Result<(), DeliveryError> {
-        let mut done = 0;
-        let mut moved = Instant::now();
-        while done < part.len() {
+    /// One call: sends what is shown and waits for the next acknowledgement.
+    fn send(&mut self, created: &mut Created) -> Result<(), DeliveryError> {
+        let begun = Instant::now();
+        loop {
             self.in_time(&created.name)?;
-            match created.file.write(&part[done..]) {
-                // The window was full and nothing is acknowledged yet.
-                Ok(0) if moved.elapsed() >= self.inactivity => {
+            match created.file.write(created.window.shown()) {
+                // The server's window is full and nothing is acknowledged yet.
+                Ok(0) if begun.elapsed() >= self.inactivity => {
                     return Err(self.lost(Step::Write, Place::Temporary(&created.name), "no byte was acknowledged"));
                 }
                 Ok(0) => {}
                 Ok(acknowledged) => {
-                    done += acknowledged;
-                    moved = Instant::now();
+                    created.window.acknowledge(acknowledged, self.inactivity / 16);
+                    fault::reach(Point::Uploading);
+                    return Ok(());
                 }
                 Err(error) => return Err(self.write_error(&created.name, &error)),
             }
         }
-        Ok(())
     }
 
-    /// Acknowledged byte by byte, a part could take longer than a whole file may.
+    /// Acknowledged byte by byte, a window could take longer than a whole file may.
     fn in_time(&self, name: &str) -> Result<(), DeliveryError> {
         match self.until {
             Some((until, deadline)) if Instant::now() >= until => Err(DeliveryError::Deadline {
@@ -162,17 +156,29 @@ impl SftpRemote {
         }
     }
 
-    fn write_all(&mut self, created: &mut Created, mut bytes: &[u8]) -> Result<(), DeliveryError> {
-        while !bytes.is_empty() {
-            let (part, rest) = bytes.split_at(self.stride.min(bytes.len()));
-            let started = Instant::now();
-            self.write_part(created, part)?;
-            fault::reach(Point::Uploading);
-            // libssh2 must send a whole part within one timeout, so parts grow only while they take little of it.
-            if started.elapsed() < self.inactivity / 16 {
-                self.stride = (self.stride * 2).min(LAST_STRIDE);
+    fn write_to(&mut self, created: &mut Created, bytes: &[u8]) -> Result<(), DeliveryError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        created.window.put(bytes);
+        self.send(created)?;
+        while created.window.is_over_full() {
+            self.send(created)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, created: &mut Created) -> Result<(), DeliveryError> {
+        while created.window.waiting() > 0 {
+            self.send(created)?;
+        }
+        let place = Place::Temporary(&created.name);
+        if let Err(error) = created.file.fsync() {
+            let error = self.error(Step::Close, place, &error);
+            // Many servers know no fsync, write-only ones deny it (fault 16).
+            if matches!(error, DeliveryError::Lost { .. }) {
+                return Err(error);
             }
-            bytes = rest;
         }
         Ok(())
     }
@@ -215,7 +221,7 @@ impl Remote for SftpRemote {
             .sftp
             .open_mode(self.at(place), flags, mode, OpenType::File)
             .map_err(|error| self.error(Step::Create, place, &error))?;
-        self.created = Some(Created { name: temporary_name.to_owned(), file });
+        self.created = Some(Created { name: temporary_name.to_owned(), file, window: Window::new() });
         Ok(())
     }
 
@@ -223,7 +229,7 @@ impl Remote for SftpRemote {
         let Some(mut created) = self.created.take() else {
             return Err(self.refused(Step::Write, Place::TemporaryFolder, Refusal::NoSuchFile));
         };
-        let written = self.write_all(&mut created, bytes);
+        let written = self.write_to(&mut created, bytes);
         // Kept also after an error: dropping it here would send the CLOSE that must not be sent.
         self.created = Some(created);
         written
@@ -231,15 +237,12 @@ impl Remote for SftpRemote {
 
     fn close(&mut self) -> Result<(), DeliveryError> {
         let Some(mut created) = self.created.take() else { return Ok(()) };
-        let place = Place::Temporary(&created.name);
-        if let Err(error) = created.file.fsync() {
-            let error = self.error(Step::Close, place, &error);
-            // Many servers know no fsync, write-only ones deny it (fault 16).
-            if matches!(error, DeliveryError::Lost { .. }) {
-                self.created = Some(created);
-                return Err(error);
-            }
+        if let Err(error) = self.finish(&mut created) {
+            // Kept: dropping it here would send the CLOSE that must not be sent.
+            self.created = Some(created);
+            return Err(error);
         }
+        let place = Place::Temporary(&created.name);
         created.file.close().map_err(|error| self.error(Step::Close, place, &error))
     }
 

@@ -13,8 +13,8 @@ use sha2::{Digest, Sha256};
 use super::{DeliveryError, Place, Remote, Seen};
 use crate::spool::SealedFile;
 
-/// `ssh2` has many packets under way only within one write, so writes are large.
-const BLOCK: usize = 4 * 1024 * 1024;
+/// Small beside what is under way at once, so that the line stays busy while the next block is read and hashed.
+const BLOCK: usize = 256 * 1024;
 
 /// A complete temporary file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Uploaded {
 }
 
 /// Uploads under `temporary_name` (a new one for each attempt), after removing older attempts. `progress` gets the
-/// bytes acknowledged so far, after each write; where it breaks, no further one is begun (fault 30).
+/// bytes handed over so far, after each write; where it breaks, no further one is begun (fault 30).
 ///
 /// # Errors
 /// [`DeliveryError`]. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a

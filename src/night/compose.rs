@@ -27,7 +27,7 @@ use crate::store::{FileRow, PinnedItem};
 use crate::vault::Wrapped;
 
 /// Records read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 1_000;
 /// Document bytes handed to the sealing thread at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Chunks that may wait for the sealing thread.

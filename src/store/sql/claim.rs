@@ -11,10 +11,10 @@ use serde_json::json;
 use super::claim_statements as sql;
 use super::columns::Columns;
 use super::connection::Connection;
-use super::statement::{Call, Row};
+use super::statement::Call;
 use super::value::Value;
 use super::{SqlStore, dossiers, events, files, items, runs};
-use crate::card::{CardId, FileId, PlasticStatus, ProductionEvent};
+use crate::card::{FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
 use crate::fault::{self, Point};
 use crate::selection::{Dossier, PinAction, ReasonCode};
@@ -23,9 +23,6 @@ use crate::store::{
     AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
     StoreError,
 };
-
-/// Cards read, decided and written at once: memory stays flat whatever is due.
-const CARDS_PER_PAGE: u32 = 1_000;
 
 /// How often a claim starts over where others write what it reads: an update of a card costs it one restart.
 const RESTARTS: u32 = 20;
@@ -141,12 +138,10 @@ impl Claim<'_> {
 
     /// Reads what is due, card by card, and writes what is decided, page by page.
     async fn freeze(&mut self, decide: &mut dyn Decide) -> Result<(), StoreError> {
-        let mut after: Option<CardId> = None;
+        let mut walk = dossiers::Walk::begin(&self.order.due, self.connection).await?;
         loop {
-            let call = dossiers::page(&self.order.due, after, CARDS_PER_PAGE);
             let (mut frozen, mut closed) = (Vec::new(), BTreeMap::<ReasonCode, Vec<String>>::new());
-            let take = |row: &Row| {
-                let dossier = dossiers::dossier(&self.order.due.institution, row)?;
+            let take = |dossier: Dossier| {
                 for decision in decide.decide(&dossier) {
                     match decision {
                         Decision::Produce(item) => frozen.push(FrozenItem::of(&dossier, item)?),
@@ -155,16 +150,14 @@ impl Claim<'_> {
                         }
                     }
                 }
-                Ok(dossier.card_id)
+                Ok(())
             };
-            let cards = call.each(self.connection, take).await?;
+            let was_last = walk.next(self.connection, take).await?;
             self.write_items(frozen, decide).await?;
             self.close(closed).await?;
-            // A short page may still be followed by another only if cards appear meanwhile, and none can.
-            if cards.len() < CARDS_PER_PAGE as usize {
+            if was_last {
                 return Ok(());
             }
-            after = cards.last().copied();
         }
     }
 

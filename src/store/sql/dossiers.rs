@@ -2,14 +2,17 @@
 
 use super::SqlStore;
 use super::columns::{Columns, plastic_json, request_json};
-use super::statement::{Call, Row, statement};
+use super::connection::{Connection, Database};
+use super::statement::{Call, Row, Statement, statement};
 use super::value::Value;
 use crate::card::{CardId, InstitutionId};
 use crate::selection::Dossier;
 use crate::store::{Due, Route, StoreError};
 
-/// The statement for one kind of route. `$1` institution, `$2` T0, `$3` after which card, `$4` how many cards, `$5`
-/// the cards asked for or NULL, `$6` and `$7` the route's.
+/// The statement for one kind of route. `$1` institution, `$2` T0, `$3` after which card, `$4` how many cards or (on
+/// PostgreSQL) NULL for all, `$5` the cards asked for or NULL, `$6` and `$7` the route's.
+///
+/// PostgreSQL looks the route up per request, not by a join: a join it would do first, and then sort what it joined.
 ///
 /// A PIN made for a request that was never sent is not one the card has. Where the request is OPEN again (its file was
 /// claimed anew), it is decided as if for the first time, so that its letter is not lost (R41), and finds its PIN
@@ -50,7 +53,7 @@ macro_rules! dossiers {
                          WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
   FROM (SELECT r.institution, r.card_id, json_agg(", request_json!(postgres), " ORDER BY r.number)::text AS requests
-          FROM production_request AS r JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
+          FROM production_request AS r
          WHERE r.institution = $1 AND r.live = 1 AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id = ANY($5))
            AND ", $postgres_route, "
@@ -71,12 +74,18 @@ macro_rules! dossiers {
 dossiers!(
     DOSSIERS_OF_MANUFACTURER,
     sqlite("(c.manufacturer = $6 OR (c.manufacturer IS NULL AND $7 = 1))"),
-    postgres("(c.manufacturer = $6 OR (c.manufacturer IS NULL AND $7 = 1))")
+    postgres(
+        "COALESCE((SELECT c.manufacturer FROM card AS c WHERE c.institution = r.institution AND c.card_id = r.card_id),
+                CASE WHEN $7 = 1 THEN $6 END) = $6"
+    )
 );
 dossiers!(
     DOSSIERS_ELSEWHERE,
     sqlite("(c.manufacturer NOT IN (SELECT value FROM json_each($6)) OR (c.manufacturer IS NULL AND $7 = 0))"),
-    postgres("(c.manufacturer <> ALL($6) OR (c.manufacturer IS NULL AND $7 = 0))")
+    postgres(
+        "COALESCE((SELECT c.manufacturer <> ALL($6) FROM card AS c
+                WHERE c.institution = r.institution AND c.card_id = r.card_id), $7 = 0)"
+    )
 );
 
 statement!(
@@ -84,8 +93,8 @@ statement!(
     WHERE live = 1 AND state = 'OPEN' AND marked_at <= $1 GROUP BY institution ORDER BY institution"
 );
 
-/// The call that reads one page of dossiers.
-pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Call {
+/// The call that reads one page of dossiers; without a limit, all that PostgreSQL has.
+fn page(due: &Due, after: Option<CardId>, limit: Option<u32>) -> Call {
     let (statement, code, flag) = match &due.route {
         Route::Manufacturer { code, is_default } => (DOSSIERS_OF_MANUFACTURER, Value::from(code.as_str()), *is_default),
         Route::Elsewhere { known, has_default } => {
@@ -100,8 +109,56 @@ pub(super) fn page(due: &Due, after: Option<CardId>, limit: u32) -> Call {
     call.bind(code).bind(flag)
 }
 
+/// Cards of one page of a [`Walk`]: memory stays flat whatever is due.
+pub(super) const CARDS_PER_PAGE: u32 = 1_000;
+const FETCH: Statement = Statement {
+    name: "FETCH_DOSSIERS",
+    sqlite: "",
+    postgres: "-- FETCH_DOSSIERS
+FETCH FORWARD 1000 FROM due",
+};
+
+/// A walk over everything that is due, page by page, within one transaction. On PostgreSQL it is a cursor: one plan and
+/// one walk, however many pages. SQLite walks its index, and finds its place again.
+pub(super) struct Walk<'a> {
+    due: &'a Due,
+    after: Option<CardId>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) async fn begin(due: &'a Due, on: &mut Connection) -> Result<Self, StoreError> {
+        if on.database() == Database::Postgres {
+            page(due, None, None).through_cursor("due").run(on).await?;
+        }
+        Ok(Self { due, after: None })
+    }
+
+    /// The next page; whether it was the last.
+    pub(super) async fn next(
+        &mut self,
+        on: &mut Connection,
+        mut take: impl FnMut(Dossier) -> Result<(), StoreError> + Send,
+    ) -> Result<bool, StoreError> {
+        let call = match on.database() {
+            Database::Postgres => FETCH.call(),
+            Database::Sqlite => page(self.due, self.after, Some(CARDS_PER_PAGE)),
+        };
+        let institution = &self.due.institution;
+        let cards = call
+            .each(on, |row| {
+                let dossier = dossier(institution, row)?;
+                let card_id = dossier.card_id;
+                take(dossier).map(|()| card_id)
+            })
+            .await?;
+        self.after = cards.last().copied();
+        // A short page may still be followed by another only if cards appear meanwhile, and none can.
+        Ok(cards.len() < CARDS_PER_PAGE as usize)
+    }
+}
+
 /// A row of [`page`].
-pub(super) fn dossier(institution: &InstitutionId, row: &Row) -> Result<Dossier, StoreError> {
+fn dossier(institution: &InstitutionId, row: &Row) -> Result<Dossier, StoreError> {
     let mut columns = Columns::of("dossier", row);
     let card_id = columns.card_id()?;
     // A version row that is gone is a NULL here, not a card that is silently left out.
@@ -140,7 +197,7 @@ pub(super) async fn read(
     after: Option<CardId>,
     limit: u32,
 ) -> Result<Vec<Dossier>, StoreError> {
-    let call = page(due, after, limit);
+    let call = page(due, after, Some(limit));
     call.each(&mut store.reader().await?, |row| dossier(&due.institution, row)).await
 }
 

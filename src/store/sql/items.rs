@@ -15,7 +15,8 @@ use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
 use crate::store::{FileRow, ItemCounts, ItemPin, PinnedItem, StoreError};
 
-// CROSS JOIN fixes the order of reading: along the file, everything else by its key.
+// Along the file, everything else by its key: on SQLite CROSS JOIN says so. On PostgreSQL the page is cut before the
+// joins: told only to sort what was joined, it would join and sort the whole file for each page.
 statement!(
     ITEMS = sqlite(
         "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
@@ -40,7 +41,8 @@ statement!(
         plastic_json!(postgres),
         "::text, cv.data, kv.data, av.data, c.pan,
     pin.version, pin.scheme, pin.stored, pin.pvv, pin.pvki, pin.pvv_key
-  FROM file_item AS i
+  FROM (SELECT * FROM file_item WHERE file_id = $1 AND live = 1 AND sort_key > $2
+         ORDER BY sort_key LIMIT $3) AS i
   JOIN plastic AS p ON p.institution = i.institution AND p.plastic_id = i.plastic_id
   JOIN card AS c ON c.institution = i.institution AND c.card_id = i.card_id
   JOIN card_version AS cv
@@ -50,8 +52,7 @@ statement!(
   JOIN account_version AS av
     ON av.institution = i.institution AND av.account_id = i.account_id AND av.version = i.account_version
   LEFT JOIN pin ON pin.institution = i.institution AND pin.card_id = i.card_id AND pin.version = i.pin_version
- WHERE i.file_id = $1 AND i.live = 1 AND i.sort_key > $2
- ORDER BY i.sort_key LIMIT $3"
+ ORDER BY i.sort_key"
     )
 );
 statement!(

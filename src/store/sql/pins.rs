@@ -37,15 +37,17 @@ statement!(
  ORDER BY need.sort_key"
     )
 );
+// From the records asked for to their items. PostgreSQL would rather walk the file or the items that need a PIN, all of
+// them for each page; so nothing it is told fits the indexes of those.
 statement!(
     LINK_PINS = sqlite("UPDATE file_item INDEXED BY item_record SET pin_version = made.version FROM pin AS made
     WHERE file_item.file_id = $1 AND file_item.live = 1 AND file_item.duplicate = 0 AND file_item.pin_action = 'GENERATE'
       AND file_item.pin_version IS NULL AND made.record_uid = file_item.record_uid
       AND file_item.record_uid IN (SELECT value FROM json_each($2))"),
     postgres("UPDATE file_item SET pin_version = made.version FROM pin AS made
-    WHERE file_item.file_id = $1 AND file_item.live = 1 AND file_item.duplicate = 0 AND file_item.pin_action = 'GENERATE'
-      AND file_item.pin_version IS NULL AND made.record_uid = file_item.record_uid
-      AND file_item.record_uid = ANY($2)")
+    WHERE file_item.record_uid = ANY($2) AND file_item.live = 1 AND file_item.duplicate = 0
+      AND made.record_uid = file_item.record_uid AND file_item.pin_version IS DISTINCT FROM made.version
+      AND file_item.pin_action = 'GENERATE' AND file_item.file_id || '' = $1")
 );
 const SAVE_PINS: ManyRows = ManyRows {
     name: "SAVE_PINS",

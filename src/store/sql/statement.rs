@@ -51,6 +51,13 @@ impl Call {
         Self { name, text: Text::Made(sql), values }
     }
 
+    /// PostgreSQL: the same rows through a cursor, which lives as long as the transaction.
+    pub(super) fn through_cursor(self, cursor: &'static str) -> Self {
+        let text = self.text_for(Database::Postgres);
+        let sql = format!("DECLARE {cursor} NO SCROLL CURSOR FOR {}", text.as_str());
+        Self { text: Text::Made(sql), ..self }
+    }
+
     /// The next parameter.
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
