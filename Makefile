@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential pkg-config libssl-dev libclang-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) openssh-server gnupg libxml2-utils systemd postgresql
 
-.PHONY: demo test lint golden bench soak build-packages test-packages
+.PHONY: demo test lint golden bench explain soak build-packages test-packages
 
 demo: build-packages
 	$(CARGO) run --release --locked -- demo
@@ -27,6 +27,10 @@ golden: test-packages
 # COUNT=1000000 make bench: another number of plastics.
 bench: build-packages
 	$(CARGO) bench --locked --bench night
+
+# Writes docs/EXPLAIN.md anew: what PostgreSQL does with the statements of a night.
+explain: test-packages
+	EMBOSS_EXPLAIN=docs/EXPLAIN.md EMBOSS_EXPLAIN_CARDS=100000 $(CARGO) test --locked --test explain_postgres
 
 # HOURS=8 CASES=100 make soak: random schedules of faults, so many to a round, rounds until the hours are over. Each
 # round prints its seed; FAULT_SEED=... CASES=... HOURS=0 make soak plays that one round again.

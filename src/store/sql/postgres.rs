@@ -144,8 +144,9 @@ pub(super) async fn open(access: &PostgresAccess, busy_timeout: Duration, create
 
 /// Settings of our sessions, where the server knows them (`transaction_timeout` is of version 17).
 ///
-/// Nothing ends a claim or a settlement half-way but what is wrong, such as a session that keeps a row for 10 minutes; a client whose host died is found out within a
-/// minute, and with it what it had locked. A server that waits for its standbys to apply a commit goes on doing so.
+/// Nothing ends a claim or a settlement half-way but what is wrong, such as a session that keeps a row for 10 minutes; a
+/// client whose host died is found out within a minute, and with it what it had locked. A server that waits for its
+/// standbys to apply a commit goes on doing so.
 /// Compiling a statement costs more than it brings where each page is one; so does looking for a better order of eight
 /// joins than the one that is written, which is along the file or the requests, everything else by its key.
 const SET_SESSION: &str = "-- SET_SESSION
