@@ -1,8 +1,15 @@
 //! What a resumed run counts, cards that fall out behind the claim, tries that are told, nights that were missed.
 
-use emboss::delivery::Step;
-use emboss::night::RunOrder;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use emboss::agreement::Terms;
+use emboss::delivery::{DeliveryError, Remote, Step};
+use emboss::night::{Outbound, Patience, RunOrder};
 use emboss::report::Outcome;
+use emboss::seal::Sealer;
+use emboss::selection::Reason;
 use emboss::settlement::FileState;
 use serde_json::json;
 
@@ -202,6 +209,35 @@ async fn r136_failed_tries_are_events_with_attempt_phase_and_class() {
             [1, 2].map(|tried| (Some(tried), Some(attempts[tried as usize - 1]), json!(phase), json!("RETRY")));
         assert_eq!(told, expected, "{step}");
     }
+}
+
+/// A house with the patience of no time at all.
+#[derive(Debug)]
+struct NoTime(Arc<dyn Outbound>);
+
+impl Outbound for NoTime {
+    fn sealer(&self, terms: &Terms, at: DateTime<Utc>) -> Result<Arc<Sealer>, Reason> {
+        self.0.sealer(terms, at)
+    }
+
+    fn connect(&self, terms: &Terms) -> Result<Box<dyn Remote>, DeliveryError> {
+        self.0.connect(terms)
+    }
+
+    fn patience(&self, terms: &Terms) -> Patience {
+        Patience { whole: Duration::ZERO, ..self.0.patience(terms) }
+    }
+}
+
+/// R136: once the time of all tries is over no other one begins, however many are left.
+#[tokio::test]
+async fn r136_no_try_begins_behind_the_budget_of_the_night() {
+    let site = Site::with_cards(&[3001]).await;
+    let mut night = site.open_for(DATE).await;
+    let rigged = Rigged::into(&mut night, Trick::Lose(Step::Connect, 99), None, &site.path("out"));
+    night.outbound = Arc::new(NoTime(Arc::clone(&night.outbound)));
+    let report = night.run(&night_of(DATE)).await.unwrap();
+    assert_eq!((rigged.calls(), report.exit_code()), (vec!["connect".to_owned()], 1), "{report}");
 }
 
 /// R134: a night that was not run is told by the next one, however that was started; once.
