@@ -12,6 +12,7 @@ mod support;
 mod tripwire;
 
 mod composed;
+mod counted;
 mod delivered;
 mod kept;
 mod people;
@@ -22,3 +23,5 @@ mod selected;
 mod settled;
 mod sftp;
 mod spooled;
+mod together;
+mod unanswered;

@@ -23,12 +23,17 @@ pub enum When {
     Before,
     /// It does, and its answer is lost.
     After,
+    /// It does, its COMMIT is not answered, and the database is there again at once (fault 8).
+    UnansweredAfter,
+    /// The same where it did not happen.
+    UnansweredBefore,
 }
 
 #[derive(Debug, Default)]
 struct State {
     steps: Vec<String>,
     gone: bool,
+    tripped: bool,
 }
 
 /// The store around the real one.
@@ -75,18 +80,29 @@ impl Tripwire {
         };
         let named = self.at.as_ref().filter(|(step, _)| step == name).map(|(_, when)| *when);
         let numbered = self.number.filter(|(step, _)| *step == number).map(|(_, when)| when);
-        let trips = named.or(numbered);
+        let tripped = |state: &mut State| std::mem::replace(&mut state.tripped, true);
+        let trips = named.or(numbered).filter(|_| !tripped(&mut self.state.lock().expect("not poisoned")));
         if trips == Some(When::Before) {
             self.state.lock().expect("not poisoned").gone = true;
             return Err(gone());
         }
+        if trips == Some(When::UnansweredBefore) {
+            return Err(unanswered());
+        }
         let done = doing.await;
+        if trips == Some(When::UnansweredAfter) {
+            return Err(unanswered());
+        }
         if trips == Some(When::After) {
             self.state.lock().expect("not poisoned").gone = true;
             return Err(gone());
         }
         done
     }
+}
+
+fn unanswered() -> StoreError {
+    StoreError::Unanswered { reason: "the connection broke".into() }
 }
 
 fn gone() -> StoreError {
