@@ -130,7 +130,7 @@ fn an_uncertain_file_is_shown_with_its_commands_and_decided() {
     ordered(&trial, "resolve", &name, &["--not-delivered"]).exits(1).says(&["is there", "--delivered"]);
     fs::remove_file(trial.path("out").join(&name)).unwrap();
     ordered(&trial, "resolve", &name, &["--not-delivered"]).exits(0).says(&["counts as not delivered", "SETTLED"]);
-    assert_eq!(trial.delivered(), [name.clone()]);
+    assert_eq!(trial.delivered(), std::slice::from_ref(&name));
     let audit = &rows(&trial.path("emboss.db"))["audit"];
     assert_eq!(audit.len(), 1);
     for part in ["'anna'", "'file.resolved_not_delivered'", "'the house telephoned'", "UNCERTAIN", "SENDING"] {
