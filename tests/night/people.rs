@@ -480,6 +480,8 @@ async fn r67_r130_r120_a_duplicate_has_the_records_of_its_original() {
     for (format, version) in [("xml", 1), ("xml", 2), ("json", 1), ("json", 2)] {
         let site = Site::with_cards(&[3001, 3002]).await;
         site.edit("format = \"xml\"\nversion = 2", &format!("format = \"{format}\"\nversion = {version}"));
+        // A format whose blocks have random fill.
+        site.edit("pin_block_format = \"ISO_0\"", "pin_block_format = \"ISO_3\"");
         site.run(DATE).await;
         let change = json!({"embossing": {"lastName": "Changed"}, "pinStatus": "S"});
         site.take(NOON, &[crate::site::update_card(3001, change)]).await;
