@@ -29,10 +29,14 @@ impl Night {
         told.collect()
     }
 
-    /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing.
+    /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing, and
+    /// what lies before a night that was run already went with that one.
     pub(super) fn missed_nights(&self, order: &RunOrder, earlier: &[EarlierRun]) -> Option<Alert> {
-        let before = |run: &&EarlierRun| run.is_whole_night() && run.row.business_date < order.business_date;
-        let last = earlier.iter().filter(before).map(|run| run.row.business_date).max()?;
+        let dates = || earlier.iter().filter(|run| run.is_whole_night()).map(|run| run.row.business_date);
+        if dates().any(|date| date > order.business_date) {
+            return None;
+        }
+        let last = dates().filter(|date| *date < order.business_date).max()?;
         let between = last.iter_days().skip(1).take_while(|date| *date < order.business_date);
         let cut_off = |date: &NaiveDate| order.cut_off - (order.business_date - *date);
         let missed: Vec<NaiveDate> = between.filter(|date| self.nights.begin(cut_off(date)).is_some()).collect();

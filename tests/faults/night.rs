@@ -203,9 +203,11 @@ fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due(datab
     }
     site.import(&lines).exits(0);
     site.run(&["run", "--date", &(due - Days::new(8)).to_string()]).exits(0).says(&["SETTLED, 1 records"]);
-    // Seven nights without a run.
-    let report = site.run(&["run", "--json"]).exits(0).object();
+    // Seven nights without a run: somebody is told once, and their cards go.
+    let report = site.run(&["run", "--json"]).exits(1).object();
     assert_eq!((&report["selected"], &report["delivered"]), (&json!(2), &json!(2)), "{report}");
+    assert_eq!(report["alerts"][0]["code"], "MISSED_RUN", "{report}");
+    assert!(report["alerts"][0]["text"].as_str().unwrap().starts_with("7 nights "), "{report}");
     assert_eq!(site.delivered().len(), 2);
     // A date in between has nothing left.
     let between = (due - Days::new(4)).to_string();

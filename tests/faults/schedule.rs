@@ -66,7 +66,7 @@ pub(crate) struct Schedule {
     pub(crate) tries: Vec<Try>,
 }
 
-/// As many runs as there are nights to run: see `played::NIGHTS`.
+/// Each may be for a night of its own.
 pub(crate) const MOST_TRIES: usize = 5;
 
 impl Schedule {
