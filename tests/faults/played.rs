@@ -132,7 +132,7 @@ impl<'a> Play<'a> {
             let house = HOUSES[usize::from(place) % self.houses.len()];
             self.order(house, 1);
         }
-        self.night += usize::from(one.next_night);
+        self.night += usize::from(one.next_night && !one.on_demand);
         let arguments: &[&str] =
             if one.on_demand { &["run", "--now", "--json"] } else { &["run", "--date", NIGHTS[self.night], "--json"] };
         let greedy = self.greedy(one.fault == Fault::FolderMissing);
