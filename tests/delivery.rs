@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use emboss::delivery::{
     DeliveryError, FinalName, How, Outcome, Refusal, RenameOrder, RetryClass, Step, check, clean, look, rename, upload,
 };
-use support::house::{House, Loses, Lossy, NAME, Sealed, order, publish, send, temporary};
+use support::house::{DEADLINE, House, Loses, Lossy, NAME, Sealed, order, publish, send, temporary};
 
 /// Three blocks and a bit.
 const LARGE: usize = 3 * 4 * 1024 * 1024 + 17;
@@ -22,9 +23,11 @@ fn a_sealed_file_arrives_whole_under_its_final_name() {
         let mut remote = house.connect();
         let mut seen = Vec::new();
         let part = temporary(1);
-        let uploaded =
-            upload(&mut *remote, &sealed.file, &part, &[], Duration::from_secs(60), &mut |sent| seen.push(sent))
-                .unwrap();
+        let uploaded = upload(&mut *remote, &sealed.file, &part, &[], Duration::from_secs(60), &mut |sent| {
+            seen.push(sent);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
         assert_eq!((uploaded.size_bytes, uploaded.size_seen, uploaded.mode_set), (LARGE as u64, true, true));
         assert_eq!(house.names(), [part.as_str()]);
         assert!(seen.is_sorted() && seen.len() == 4 && seen.last() == Some(&(LARGE as u64)), "{seen:?}");
@@ -88,11 +91,33 @@ fn an_upload_past_its_deadline_is_cut_and_can_be_cleaned_over_a_new_connection()
     let sealed = Sealed::of(1000);
     for house in House::of_every_kind() {
         let part = temporary(1);
-        let error = upload(&mut *house.connect(), &sealed.file, &part, &[], Duration::ZERO, &mut |_| {}).unwrap_err();
+        let error =
+            upload(&mut *house.connect(), &sealed.file, &part, &[], Duration::ZERO, &mut |_| ControlFlow::Continue(()))
+                .unwrap_err();
         assert!(matches!(error, DeliveryError::Deadline { .. }), "{error}");
         assert_eq!(house.names(), [part.as_str()]);
         assert_eq!(clean(&mut *house.connect(), &[part]).unwrap(), Vec::<String>::new());
         assert_eq!(house.names(), Vec::<String>::new());
+    }
+}
+
+/// The write under way is finished, no other is begun, and nothing is closed that a receiver could take for whole.
+#[test]
+fn fault_30_an_upload_that_is_told_to_stop_ends_behind_its_write() {
+    let sealed = Sealed::of(LARGE);
+    for house in House::of_every_kind() {
+        let part = temporary(1);
+        let mut writes = 0;
+        let mut second_is_enough = |_| {
+            writes += 1;
+            if writes == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        let error =
+            upload(&mut *house.connect(), &sealed.file, &part, &[], DEADLINE, &mut second_is_enough).unwrap_err();
+        assert!(matches!(error, DeliveryError::Stopped { .. }), "{error}");
+        assert_eq!((writes, house.names()), (2, vec![part.clone()]));
+        let size = fs::metadata(house.incoming.join(&part)).unwrap().len();
+        assert_eq!(size, 2 * 4 * 1024 * 1024, "two writes of four");
     }
 }
 

@@ -208,6 +208,14 @@ pub enum DeliveryError {
         /// The limit.
         deadline_s: u64,
     },
+    /// The run was told to stop, and no further write was begun.
+    #[error("destination {destination}: the upload of {subject} was stopped half-way; the next run uploads it again")]
+    Stopped {
+        /// Its name.
+        destination: String,
+        /// The spool's file.
+        subject: String,
+    },
     /// The temporary file is not as long as what was sent.
     #[error(
         "destination {destination}: {subject} has {found} bytes there after {sent} were acknowledged; it was removed"
@@ -268,7 +276,7 @@ impl DeliveryError {
             Self::HostKey { .. } => Step::Negotiate.as_str(),
             Self::Authentication { .. } => Step::Authenticate.as_str(),
             Self::Lost { step, .. } | Self::Refused { step, .. } => step.as_str(),
-            Self::Deadline { .. } => Step::Write.as_str(),
+            Self::Deadline { .. } | Self::Stopped { .. } => Step::Write.as_str(),
             Self::Size { .. } => Step::Close.as_str(),
             Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => "spool",
         }
@@ -279,7 +287,9 @@ impl DeliveryError {
         match self {
             Self::Lost { .. } | Self::Deadline { .. } | Self::Size { .. } => RetryClass::Retry,
             Self::Refused { step, refusal, .. } => refused_class(*step, *refusal),
-            Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } => RetryClass::PermanentTonight,
+            Self::Changed { .. } | Self::Spool(_) | Self::Read { .. } | Self::Stopped { .. } => {
+                RetryClass::PermanentTonight
+            }
             Self::Settings { .. } | Self::PrivateKey { .. } | Self::HostKey { .. } | Self::Authentication { .. } => {
                 RetryClass::StopDestination
             }

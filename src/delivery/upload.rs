@@ -5,6 +5,7 @@
 //! is touched after the rename.
 
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -29,7 +30,7 @@ pub struct Uploaded {
 }
 
 /// Uploads under `temporary_name` (a new one for each attempt), after removing older attempts. `progress` gets the
-/// bytes acknowledged so far.
+/// bytes acknowledged so far, after each write; where it breaks, no further one is begun (fault 30).
 ///
 /// # Errors
 /// [`DeliveryError`]. The connection may be cut then, and an incomplete temporary file be left: [`clean`] it over a
@@ -40,7 +41,7 @@ pub fn upload(
     temporary_name: &str,
     older_temporary_names: &[String],
     deadline: Duration,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Uploaded, DeliveryError> {
     let started = Instant::now();
     let left_over = clean(remote, older_temporary_names)?;
@@ -91,7 +92,7 @@ fn send(
     remote: &mut dyn Remote,
     sealed: &SealedFile,
     late: &mut dyn FnMut(&dyn Remote) -> Result<(), DeliveryError>,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<String, DeliveryError> {
     let mut source = sealed.open()?;
     let mut hasher = Sha256::new();
@@ -107,7 +108,12 @@ fn send(
         remote.write(&block[..filled])?;
         hasher.update(&block[..filled]);
         sent += filled as u64;
-        progress(sent);
+        if progress(sent).is_break() {
+            return Err(DeliveryError::Stopped {
+                destination: remote.name().to_owned(),
+                subject: sealed.path().display().to_string(),
+            });
+        }
     }
 }
 

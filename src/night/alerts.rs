@@ -30,7 +30,8 @@ impl Night {
     }
 
     /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing, and
-    /// what lies before a night that was run already went with that one.
+    /// what an earlier date missed was told by the newer night that has run. A run of the same date that died before it
+    /// could tell leaves it to the next one.
     pub(super) fn missed_nights(&self, order: &RunOrder, earlier: &[EarlierRun]) -> Option<Alert> {
         let dates = || earlier.iter().filter(|run| run.is_whole_night()).map(|run| run.row.business_date);
         if dates().any(|date| date > order.business_date) {

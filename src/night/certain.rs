@@ -52,6 +52,16 @@ impl Night {
         }
     }
 
+    /// The file as it stands, unless another run has taken it over: then nothing is told of it and nothing written
+    /// beside it either, because that run tells of it (faults 22, 23).
+    pub(super) async fn still_ours(&self, run: &Run, file: &FileRow) -> Result<FileRow, StoreError> {
+        let found = self.store.file(file.file_id).await?.unwrap_or_else(|| file.clone());
+        if found.epoch == run.epoch {
+            return Ok(found);
+        }
+        Err(StoreError::Superseded { what: format!("file {}", file.file_id), epoch: run.epoch })
+    }
+
     /// PUBLISHED -> SETTLED. The store gives the outcome again where it had settled.
     pub(super) async fn settle(&self, run: &Run, file: &FileRow) -> Result<SettleOutcome, StoreError> {
         match self.store.settle(file, run.epoch).await {

@@ -4,6 +4,7 @@
 //! is tried again with growing pauses while its errors say that another try may help, so often and no longer than
 //! the destination's patience (R136); every failed try is an event.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use super::compose::journal_line;
@@ -15,7 +16,7 @@ use crate::delivery::{self, DeliveryError, FinalName, Outcome, Place, Remote, Re
 use crate::fault::{self, Point};
 use crate::settlement::{FileEvent, FileState};
 use crate::spool::{JournalEntry, SealedFile};
-use crate::store::{FileChange, FileRow};
+use crate::store::{FileChange, FileRow, StoreError};
 
 use super::outbound::Patience;
 
@@ -58,7 +59,7 @@ impl Night {
                 Err(Trouble::Delivery(error)) => error,
                 other => return other,
             };
-            self.tell_failure(file, tried, &error).await?;
+            self.tell_failure(run, file, tried, &error).await?;
             let in_time = since.elapsed() + pause < patience.whole;
             if error.retry_class() != RetryClass::Retry || tried >= patience.attempts || !in_time {
                 self.tidy_up(run, terms, file, &error).await;
@@ -72,7 +73,8 @@ impl Night {
     }
 
     /// A failed try is an event, also one that came no further than the connection; the house's words stay in the log.
-    async fn tell_failure(&self, file: &FileRow, tried: u32, error: &DeliveryError) -> Result<(), Trouble> {
+    async fn tell_failure(&self, run: &Run, file: &FileRow, tried: u32, error: &DeliveryError) -> Result<(), Trouble> {
+        self.still_ours(run, file).await?;
         let data = serde_json::json!({
             "fileId": file.file_id, "manufacturer": file.manufacturer, "sequenceNumber": file.sequence_number,
             "night": file.night.to_string(), "fileName": file.file_name, "try": tried, "attempt": file.attempt,
@@ -160,24 +162,44 @@ impl Night {
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         self.advance(run, file, FileEvent::Send, change).await?;
         fault::reach(Point::Sending);
-        let (observer, subject, sealed) = (self.observer.clone(), terms.subject(), sealed.clone());
-        let (session, left_over) = blocking(move || {
+        let (subject, sealed) = (terms.subject(), sealed.clone());
+        let (observer, stops) = (self.observer.clone(), self.stops(run));
+        let uploaded = blocking(move || {
             let mut session = session;
             let total = sealed.size_bytes();
-            let mut progress = |done| observer.progress(&subject, Stage::Deliver, done, total);
+            let mut progress = |done| {
+                observer.progress(&subject, Stage::Deliver, done, total);
+                if stops() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
             let uploaded =
                 delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
             Ok::<_, DeliveryError>((session, uploaded.left_over))
         })
-        .await??;
+        .await?;
+        if matches!(uploaded, Err(DeliveryError::Stopped { .. })) {
+            return Err(NightError::Interrupted.into());
+        }
+        let (session, left_over) = uploaded?;
         for name in left_over {
             tracing::warn!(file_id = %file.file_id, "the destination does not let us remove {name}; ask the house to");
         }
         fault::reach(Point::Uploaded);
-        self.advance(run, file, FileEvent::Complete, FileChange::Complete).await?;
+        if let Err(error) = self.advance(run, file, FileEvent::Complete, FileChange::Complete).await {
+            return Err(self.take_back(session, file, error).await);
+        }
         fault::reach(Point::Ready);
         self.observer.finished(&terms.subject(), Stage::Deliver);
         Ok(session)
+    }
+
+    /// Fault 23: another run has taken the file over and sends it under a name of its own; ours is removed, for nobody
+    /// else will.
+    async fn take_back(&self, mut session: Session, file: &FileRow, error: StoreError) -> Trouble {
+        if let (StoreError::Stale { .. } | StoreError::Superseded { .. }, Some(name)) = (&error, &file.temporary_name) {
+            let name = name.clone();
+            let _ = blocking(move || delivery::clean(&mut *session, &[name])).await;
+        }
+        error.into()
     }
 
     /// The rename: the remote commit record.

@@ -178,7 +178,7 @@ struct Run {
     /// The houses' doors, by destination.
     doors: Doors,
     /// Set where the run as a whole cannot go on: what else is at work begins no new transition.
-    halted: AtomicBool,
+    halted: Arc<AtomicBool>,
 }
 
 impl Run {
@@ -251,7 +251,7 @@ impl Night {
             },
             ahead,
             doors: Doors::new(self.settings.uploads_at_once),
-            halted: AtomicBool::new(false),
+            halted: Arc::default(),
         }
     }
 
@@ -270,8 +270,13 @@ impl Night {
 
     /// Before every transition: whether this run may go on (faults 11, 30).
     fn may_go_on(&self, run: &Run) -> Result<(), NightError> {
-        let over = self.stop.load(Ordering::Relaxed) || run.halted.load(Ordering::Relaxed);
-        if over { Err(NightError::Interrupted) } else { Ok(()) }
+        if self.stops(run)() { Err(NightError::Interrupted) } else { Ok(()) }
+    }
+
+    /// The same question for another thread.
+    fn stops(&self, run: &Run) -> impl Fn() -> bool + Send + 'static {
+        let (stop, halted) = (Arc::clone(&self.stop), Arc::clone(&run.halted));
+        move || stop.load(Ordering::Relaxed) || halted.load(Ordering::Relaxed)
     }
 }
 

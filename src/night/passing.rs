@@ -296,7 +296,10 @@ impl Sender {
             Made::Failed(trouble) => Err(trouble),
             Made::Untouched => Ok(()),
         };
-        let file = self.night.store.file(file.file_id).await?.unwrap_or(file);
+        let file = match &ended {
+            Err(Trouble::Whole(_)) => file,
+            _ => self.night.still_ours(&self.run, &file).await?,
+        };
         let mut why = None;
         if let Err(trouble) = ended {
             self.way = self.way.behind(&file, kind, &trouble);

@@ -2,10 +2,13 @@
 //! is done. The program runs as its users start it.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use emboss::fault::ORDER;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::houses::{Home, card_of, embossing};
@@ -203,12 +206,18 @@ fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due(datab
     }
     site.import(&lines).exits(0);
     site.run(&["run", "--date", &(due - Days::new(8)).to_string()]).exits(0).says(&["SETTLED, 1 records"]);
-    // Seven nights without a run: somebody is told once, and their cards go.
+    // Seven nights without a run; the next one dies before it can tell, so that the one after it does.
+    let died = site.command(&["run", "--json"]).env(ORDER, "kill@claim-committed").output().unwrap();
+    assert_eq!(died.status.signal(), Some(Signal::KILL.as_raw()));
     let report = site.run(&["run", "--json"]).exits(1).object();
     assert_eq!((&report["selected"], &report["delivered"]), (&json!(2), &json!(2)), "{report}");
-    assert_eq!(report["alerts"][0]["code"], "MISSED_RUN", "{report}");
-    assert!(report["alerts"][0]["text"].as_str().unwrap().starts_with("7 nights "), "{report}");
     assert_eq!(site.delivered().len(), 2);
+    let alert = format!("7 nights from {} to {} were not run", due - Days::new(7), due - Days::new(1));
+    assert_eq!(
+        (&report["alerts"][0]["code"], report["alerts"].as_array().map(Vec::len)),
+        (&json!("MISSED_RUN"), Some(1))
+    );
+    assert!(report["alerts"][0]["text"].as_str().unwrap().starts_with(&alert), "{report}");
     // A date in between has nothing left.
     let between = (due - Days::new(4)).to_string();
     site.run(&["run", "--date", &between]).exits(0).says(&["NOTHING_DUE", "0 selected = 0 delivered"]);

@@ -329,7 +329,9 @@ impl<'a> Play<'a> {
         let left: Vec<&FileState> =
             books.files.iter().map(|row| &row.state).filter(|state| **state != FileState::Settled).collect();
         assert!(left.iter().all(|state| **state == FileState::Uncertain), "{left:?}\n{}", self.story.join("\n"));
-        let code = i32::from(!left.is_empty());
+        // The dates that nobody ran between the schedule's and today's are told once.
+        let missed = outcome.stdout.contains("MISSED_RUN");
+        let code = i32::from(missed || !left.is_empty());
         assert_eq!(outcome.code, Some(code), "{:#?}\n{}\n{}", self.schedule, self.story.join("\n"), outcome.both());
         books
     }

@@ -297,7 +297,6 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
     /// The lines of the spool's journal, without file and agreement and what else they hold: `SEALED 1`.
     pub(crate) fn journal(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("spool/journal")).unwrap_or_default();
-        // What else a line says is another test's: facts of a seal, the attempt of a rename.
         let entry = |line: &str| {
             let words: Vec<&str> = line.split(' ').skip(3).collect();
             let shown = if words[0] == "PUBLISHED" { 1 } else { 2 };

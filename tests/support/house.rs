@@ -1,6 +1,7 @@
 //! An embossing house's drop box: a real SFTP server or a folder, and a sealed file to send to it.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ pub fn temporary(attempt: u32) -> String {
 /// Uploads under an attempt's name, after removing the attempts before it.
 pub fn send(remote: &mut dyn Remote, sealed: &Sealed, attempt: u32) -> Result<Uploaded, DeliveryError> {
     let older: Vec<String> = (1..attempt).map(temporary).collect();
-    upload(remote, &sealed.file, &temporary(attempt), &older, DEADLINE, &mut |_| {})
+    upload(remote, &sealed.file, &temporary(attempt), &older, DEADLINE, &mut |_| ControlFlow::Continue(()))
 }
 
 /// The n-th rename of attempt 1.

@@ -53,6 +53,7 @@ fn one_of_each() -> Vec<(DeliveryError, RetryClass, &'static str)> {
         (refused(Step::Create, Refusal::PermissionDenied), PermanentTonight, "create"),
         (refused(Step::Rename, Refusal::Other(21)), AskOperator, "rename"),
         (DeliveryError::Deadline { destination: destination(), subject: subject(), deadline_s: 1800 }, Retry, "write"),
+        (DeliveryError::Stopped { destination: destination(), subject: subject() }, PermanentTonight, "write"),
         (DeliveryError::Size { destination: destination(), subject: subject(), sent: 2, found: 1 }, Retry, "close"),
         (
             DeliveryError::Changed { destination: destination(), subject: subject(), expected: text(), sent: text() },
