@@ -30,10 +30,14 @@ impl Night {
     }
 
     /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing, and
-    /// what an earlier date missed was told by the newer night that has run.
+    /// what an earlier date missed was told by the newer night that has run. A run of the same date that died before it
+    /// could tell leaves it to the next one.
     pub(super) fn missed_nights(&self, order: &RunOrder, earlier: &[EarlierRun]) -> Option<Alert> {
-        let nights = earlier.iter().filter(|run| run.is_whole_night());
-        let last = nights.map(|run| run.row.business_date).max()?;
+        let dates = || earlier.iter().filter(|run| run.is_whole_night()).map(|run| run.row.business_date);
+        if dates().any(|date| date > order.business_date) {
+            return None;
+        }
+        let last = dates().filter(|date| *date < order.business_date).max()?;
         let between = last.iter_days().skip(1).take_while(|date| *date < order.business_date);
         let cut_off = |date: &NaiveDate| order.cut_off - (order.business_date - *date);
         let missed: Vec<NaiveDate> = between.filter(|date| self.nights.begin(cut_off(date)).is_some()).collect();

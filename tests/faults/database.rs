@@ -13,7 +13,7 @@ use crate::process::Running;
 use crate::promise;
 use crate::site::{Database, Servers, Site, Special};
 use crate::support::postgres::PASSWORD;
-use crate::support::trial::{Outcome, started};
+use crate::support::trial::started;
 use crate::whole::announced;
 
 on_each_database!(
@@ -166,23 +166,30 @@ fn fault_31_a_fail_over_that_lost_commits_stops_the_run_unless_a_crash_loses_as_
     }
 }
 
-/// Rounds of both at once: whoever comes first, neither is refused, and no card is lost between them.
+/// Two imports of many small transactions, and runs for as long as they last: whoever comes first, nobody is refused,
+/// and no card is lost between them.
 fn fault_32_orders_are_imported_while_a_run_claims_and_both_finish(database: Database) {
     let site = Site::new(database);
-    let (rounds, each) = (12, 20);
-    for round in 0..rounds {
-        let path = site.path(&format!("orders-{round}.jsonl"));
-        fs::write(&path, more_cards(5000 + round * each, each)).unwrap();
-        let import = Running::of(started(&mut site.emboss(&["import", &path.display().to_string()])));
-        // On demand: every round claims what is there by then.
-        let run = Running::of(started(&mut site.emboss(&["run", "--now", "--json"])));
-        let (run, import): (Outcome, Outcome) = (run.ends().exits(0), import.ends().exits(0));
-        assert_eq!(run.object()["addsUp"], true, "round {round}");
-        assert_eq!(import.stdout.lines().count(), usize::try_from(each).unwrap(), "round {round}: an answer each");
+    let (imports, each, mut runs) = (2, 250, 0);
+    let begun = (0..imports).map(|import| {
+        let path = site.path(&format!("orders-{import}.jsonl"));
+        fs::write(&path, more_cards(5000 + import * each, each)).unwrap();
+        Running::of(started(&mut site.emboss(&["import", &path.display().to_string()])))
+    });
+    let mut begun: Vec<Running> = begun.collect();
+    while begun.iter_mut().any(|import| !import.is_over()) || runs < 5 {
+        // On demand: it claims what is there by then.
+        let run = Running::of(started(&mut site.emboss(&["run", "--now", "--json"]))).ends().exits(0);
+        assert_eq!(run.object()["addsUp"], true, "run {runs}");
+        runs += 1;
+    }
+    for import in begun {
+        let import = import.ends().exits(0);
+        assert_eq!(import.stdout.lines().count(), usize::try_from(each).unwrap(), "an answer each");
     }
     site.run().exits(0);
     let books = site.books();
-    let cards = usize::try_from(rounds * each).unwrap() + PRODUCED.len();
+    let cards = usize::try_from(imports * each).unwrap() + PRODUCED.len();
     assert_eq!(books.items.len(), cards, "every card in a file");
     let moves = books.moves();
     // And the virtual plastic that its physical one replaces.

@@ -2,10 +2,13 @@
 //! is done. The program runs as its users start it.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
 use chrono::{DateTime, Days, NaiveDate, Utc};
+use emboss::fault::ORDER;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::houses::{Home, card_of, embossing};
@@ -203,7 +206,9 @@ fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due(datab
     }
     site.import(&lines).exits(0);
     site.run(&["run", "--date", &(due - Days::new(8)).to_string()]).exits(0).says(&["SETTLED, 1 records"]);
-    // Seven nights without a run.
+    // Seven nights without a run; the next one dies before it can tell, so that the one after it does.
+    let died = site.command(&["run", "--json"]).env(ORDER, "kill@claim-committed").output().unwrap();
+    assert_eq!(died.status.signal(), Some(Signal::KILL.as_raw()));
     let report = site.run(&["run", "--json"]).exits(1).object();
     assert_eq!((&report["selected"], &report["delivered"]), (&json!(2), &json!(2)), "{report}");
     assert_eq!(site.delivered().len(), 2);

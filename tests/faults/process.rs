@@ -63,6 +63,11 @@ impl Running {
         stopped
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.child().try_wait().expect("asked").is_some()
+    }
+
     fn status(&mut self) -> ExitStatus {
         let mut status = None;
         until("it ends", || {
