@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential pkg-config libssl-dev libclang-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) openssh-server gnupg libxml2-utils systemd postgresql
 
-.PHONY: demo test lint golden bench build-packages test-packages
+.PHONY: demo test lint golden bench soak build-packages test-packages
 
 demo: build-packages
 	$(CARGO) run --release --locked -- demo
@@ -27,6 +27,16 @@ golden: test-packages
 # COUNT=1000000 make bench: another number of plastics.
 bench: build-packages
 	$(CARGO) bench --locked --bench night
+
+# HOURS=8 CASES=100 make soak: random schedules of faults, so many to a round, rounds until the hours are over. Each
+# round prints its seed; FAULT_SEED=... CASES=... HOURS=0 make soak plays that one round again.
+HOURS ?= 1
+CASES ?= 50
+soak: test-packages
+	@until=$$(($$(date +%s) + $(HOURS) * 3600)); \
+	while FAULT_CASES=$(CASES) $(CARGO) test --locked --test faults schedules -- --nocapture; do \
+	    [ $$(date +%s) -lt $$until ] || exit 0; \
+	done; exit 1
 
 build-packages:
 	@.ci/packages $(BUILD_PACKAGES)

@@ -4,6 +4,7 @@
 mod support;
 
 use std::net::TcpListener;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use emboss::delivery::settings::{DestinationSettings, SftpSettings};
@@ -168,11 +169,10 @@ fn fault_13_a_file_that_takes_too_long_is_left_in_the_middle_of_a_write() {
     let slow = House { settings: DestinationSettings::Sftp(settings), ..house.seen_again() };
     let (part, mut seen) = (temporary(1), Vec::new());
     let deadline = Duration::from_secs(2);
-    let mut see = |done| {
+    let sent = upload(&mut *slow.connect(), &sealed.file, &part, &[], deadline, &mut |done| {
         seen.push(done);
-        std::ops::ControlFlow::Continue(())
-    };
-    let sent = upload(&mut *slow.connect(), &sealed.file, &part, &[], deadline, &mut see);
+        ControlFlow::Continue(())
+    });
     let error = sent.unwrap_err();
     assert!(matches!(error, DeliveryError::Deadline { deadline_s: 2, .. }), "{error}");
     assert_eq!((error.retry_class(), seen), (RetryClass::Retry, vec![]));

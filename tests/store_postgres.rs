@@ -6,13 +6,17 @@ mod store_contract;
 mod support;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::Clock;
+use emboss::card::PlasticStatus;
+use emboss::selection::Dossier;
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
-use emboss::store::{PostgresAccess, SqlStore, StoreError};
-use store_contract::seed::at;
+use emboss::store::{Conclusion, Decide, Decision, NewFile, PostgresAccess, SqlStore, Store, StoreError};
+use store_contract::claims::marked_cards;
+use store_contract::night::{Run, Script, plastics_in};
+use store_contract::seed::{Seed, at, issuer, marked, plastic_id};
 use support::postgres::{Cluster, Database, OWNER, PASSWORD};
 
 /// A clock the test sets.
@@ -97,4 +101,238 @@ fn a_server_of_the_tests_stops_crashes_and_starts_again() {
         assert_eq!(database.psql("SELECT a FROM kept"), "1");
     }
     assert_eq!(database.psql("SHOW fsync"), "on");
+}
+
+/// A decider that has something happen elsewhere when it sees the first card, and counts how often it starts over.
+struct Disturbed<'a> {
+    script: Script,
+    disturb: Option<Box<dyn FnOnce() + Send + 'a>>,
+    restarts: u32,
+}
+
+impl<'a> Disturbed<'a> {
+    fn by(disturb: impl FnOnce() + Send + 'a) -> Self {
+        Self { script: Script::default(), disturb: Some(Box::new(disturb)), restarts: 0 }
+    }
+}
+
+impl Decide for Disturbed<'_> {
+    fn restart(&mut self) {
+        self.restarts += 1;
+        self.script.restart();
+    }
+
+    fn decide(&mut self, dossier: &Dossier) -> Vec<Decision> {
+        if let Some(disturb) = self.disturb.take() {
+            disturb();
+        }
+        self.script.decide(dossier)
+    }
+
+    fn conclude(&mut self) -> Conclusion {
+        self.script.conclude()
+    }
+
+    fn new_file(&mut self) -> NewFile {
+        self.script.new_file()
+    }
+}
+
+#[tokio::test]
+async fn a_claim_decides_on_one_state_of_the_database_or_starts_over() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2, 3]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    // Somebody cancels a card of the claim when it has been read and is not marked yet.
+    let mut decide = Disturbed::by(|| {
+        database
+            .psql("UPDATE production_request SET state = 'CLOSED', live = 0, reason = 'CANCELLED' WHERE card_id = 2");
+    });
+    let claimed = store.claim(&run.order("HOUSE"), &mut decide).await.unwrap();
+    assert_eq!((decide.restarts, claimed.files.len(), claimed.files[0].sequence_number), (1, 1, 1));
+    assert_eq!(plastics_in(&store, claimed.files[0].file_id).await, [1, 3]);
+    assert_eq!(database.psql("SELECT count(*) FROM file"), "1", "what was begun before the restart is gone");
+    assert_eq!(database.psql("SELECT count(*) FROM event WHERE kind = 'file.claimed'"), "1");
+}
+
+#[tokio::test]
+async fn an_order_that_touches_nothing_of_a_claim_does_not_make_it_start_over() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2, 3]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let mut decide = Disturbed::by(|| {
+        database.psql("UPDATE customer SET version = version");
+    });
+    let claimed = store.claim(&run.order("HOUSE"), &mut decide).await.unwrap();
+    assert_eq!((decide.restarts, plastics_in(&store, claimed.files[0].file_id).await.len()), (0, 3));
+}
+
+/// Fault 22: the later run begins in the middle of the claim.
+#[tokio::test]
+async fn f22_a_claim_that_is_overtaken_before_it_commits_leaves_nothing() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2, 3]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let mut decide = Disturbed::by(|| {
+        database.psql("UPDATE meta SET epoch = epoch + 1");
+    });
+    let refusal = store.claim(&run.order("HOUSE"), &mut decide).await.unwrap_err();
+    assert!(matches!(refusal, StoreError::Superseded { epoch: 1, .. }), "{refusal}");
+    assert_eq!(database.psql("SELECT (SELECT count(*) FROM file), (SELECT count(*) FROM file_item)"), "0|0");
+    assert_eq!(database.psql("SELECT DISTINCT state FROM production_request"), "OPEN");
+}
+
+/// Fault 22: both runs read the same last number.
+#[tokio::test]
+async fn f22_two_claims_at_once_give_a_number_once() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2, 3]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let mut decide = Disturbed::by(|| {
+        database.psql(
+            "INSERT INTO file (file_id, night, run_id, institution, manufacturer, sequence_number, file_type, format,
+                version, cut_off, data_as_of, state, epoch, fill_seed, file_name, sha256, records)
+             SELECT gen_random_uuid(), '2026-11-19', run_id, '246001', 'HOUSE', 1, 'NORMAL', 'xml', 2, 0, 0, 'SETTLED', 0,
+                '', 'f', 's', 0 FROM run",
+        );
+    });
+    let claimed = store.claim(&run.order("HOUSE"), &mut decide).await.unwrap();
+    assert_eq!((decide.restarts, claimed.files[0].sequence_number), (1, 2));
+}
+
+/// Waits until a session of the database waits for the turn to write events, or `done` says that none will.
+async fn someone_waits_for_the_turn(database: &Database, done: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    while !done() && started.elapsed() < Duration::from_secs(30) {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        if database.psql(waiting) == "1" {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_seen_in_the_order_of_their_numbers() {
+    let (store, database) = opened().await;
+    let store = Arc::new(store);
+    let mut seed = Seed::begin(&*store).await;
+    seed.reissued_card(1, None).await;
+    let plastic = seed.work.plastic(&issuer(), plastic_id(2)).await.unwrap().unwrap();
+    // The first number is given, and its transaction is open.
+    seed.work.move_plastic(&issuer(), &plastic, PlasticStatus::Cancelled, marked()).await.unwrap();
+    let second = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.note_event("second", None, &serde_json::json!({})).await })
+    };
+    assert!(someone_waits_for_the_turn(&database, || second.is_finished()).await, "the second writer takes its turn");
+    assert_eq!(store.events(0, 10).await.unwrap(), [], "nothing a reader would go on behind");
+    seed.commit().await;
+    second.await.unwrap().unwrap();
+    let events = store.events(0, 10).await.unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["plastic.moved", "second"]);
+    assert!(events[0].number < events[1].number);
+}
+
+#[tokio::test]
+async fn r133_the_lock_is_for_one_and_names_its_holder() {
+    let (first, database) = opened().await;
+    let second = open(&database, false).await.unwrap();
+    let held = first.lock("process 17 on alpha").await.unwrap();
+    match second.lock("process 18 on beta").await {
+        Err(StoreError::Locked { holder }) => {
+            assert!(holder.starts_with("process 17 on alpha (server process "), "{holder}");
+            assert!(holder.ends_with(" from 127.0.0.1)"), "{holder}");
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+    drop(second.lock("process 18 on beta").await.unwrap());
+    let elsewhere = Cluster::shared().database();
+    let third = open(&elsewhere, true).await.unwrap();
+    let _held = first.lock("process 17 on alpha").await.unwrap();
+    drop(third.lock("process 19 on gamma").await.unwrap());
+}
+
+#[tokio::test]
+async fn r133_a_session_that_ends_frees_the_lock_whatever_its_holder_thinks() {
+    let (store, database) = opened().await;
+    let dead = store.lock("process 17 on alpha").await.unwrap();
+    assert!(database.kill_connections() > 0);
+    let held = store.lock("process 18 on beta").await.unwrap();
+    drop(dead);
+    match store.lock("process 19 on gamma").await {
+        Err(StoreError::Locked { holder }) => assert!(holder.starts_with("process 18 on beta"), "{holder}"),
+        other => panic!("{other:?}"),
+    }
+    drop(held);
+}
+
+#[tokio::test]
+async fn r133_a_server_that_crashed_locks_nobody_out() {
+    let cluster = Cluster::start_with(&[]);
+    let database = cluster.database();
+    let store = open(&database, true).await.unwrap();
+    let _dead = store.lock("process 17 on alpha").await.unwrap();
+    cluster.crash();
+    assert!(matches!(store.lock("process 18 on alpha").await, Err(StoreError::Unavailable { .. })));
+    cluster.start();
+    drop(store.lock("process 18 on alpha").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_was_started_again_costs_connections_and_no_night() {
+    let cluster = Cluster::start_with(&[]);
+    let database = cluster.database();
+    let store = open(&database, true).await.unwrap();
+    store.set_marker("spool", "a").await.unwrap();
+    cluster.crash();
+    cluster.start();
+    assert_eq!(store.marker("spool").await.unwrap().as_deref(), Some("a"));
+}
+
+/// What a session of ours is set to where a marker is written, and whoever thinks otherwise.
+async fn settings_of_a_session(cluster: &Arc<Cluster>, setting: &str) -> String {
+    let database = cluster.database();
+    let store = open(&database, true).await.unwrap();
+    let record = format!(
+        "CREATE TABLE seen (setting TEXT);
+         CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO seen SELECT current_setting('{setting}'); RETURN NEW; END $$;
+         CREATE TRIGGER look BEFORE INSERT ON marker FOR EACH ROW EXECUTE FUNCTION look();"
+    );
+    database.psql_as(OWNER, &record).unwrap();
+    store.set_marker("spool", "a").await.unwrap();
+    database.psql("SELECT setting FROM seen")
+}
+
+#[tokio::test]
+async fn sessions_are_durable_and_nothing_ends_a_claim_half_way() {
+    let cluster = Cluster::start_with(&[
+        "synchronous_commit = off",
+        "statement_timeout = '1h'",
+        "lock_timeout = '1h'",
+        "idle_session_timeout = '1h'",
+        "idle_in_transaction_session_timeout = '1h'",
+    ]);
+    for (setting, wanted) in [
+        ("synchronous_commit", "on"),
+        ("statement_timeout", "0"),
+        ("lock_timeout", "10min"),
+        ("idle_session_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+        ("tcp_keepalives_idle", "30"),
+        ("application_name", "emboss"),
+        ("client_encoding", "UTF8"),
+    ] {
+        assert_eq!(settings_of_a_session(&cluster, setting).await, wanted, "{setting}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_waits_for_its_standbys_goes_on_doing_so() {
+    let cluster = Cluster::start_with(&["synchronous_commit = remote_apply"]);
+    assert_eq!(settings_of_a_session(&cluster, "synchronous_commit").await, "remote_apply");
 }

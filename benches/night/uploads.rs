@@ -1,6 +1,7 @@
 //! The same sealed file to the same server, by us and by OpenSSH's `sftp`.
 
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -75,7 +76,7 @@ fn sealed(folder: &Path, megabytes: u64) -> Outcome<SealedFile> {
 fn deliver(house: &House, server: &SftpSettings, sealed: &SealedFile) -> Outcome<f64> {
     let begun = Instant::now();
     let mut remote = delivery::connect(&DestinationSettings::Sftp(server.clone()), &house.secrets())?;
-    delivery::upload(&mut *remote, sealed, "ours.part", &[], DEADLINE, &mut |_| {})?;
+    delivery::upload(&mut *remote, sealed, "ours.part", &[], DEADLINE, &mut |_| ControlFlow::Continue(()))?;
     delivery::look(&mut *remote, "ours")?;
     let order = RenameOrder {
         temporary_name: "ours.part",

@@ -29,10 +29,11 @@ impl Night {
         told.collect()
     }
 
-    /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing.
+    /// R134: dates since the newest night that should have had one of their own. A first night has missed nothing, and
+    /// what an earlier date missed was told by the newer night that has run.
     pub(super) fn missed_nights(&self, order: &RunOrder, earlier: &[EarlierRun]) -> Option<Alert> {
-        let before = |run: &&EarlierRun| run.is_whole_night() && run.row.business_date < order.business_date;
-        let last = earlier.iter().filter(before).map(|run| run.row.business_date).max()?;
+        let nights = earlier.iter().filter(|run| run.is_whole_night());
+        let last = nights.map(|run| run.row.business_date).max()?;
         let between = last.iter_days().skip(1).take_while(|date| *date < order.business_date);
         let cut_off = |date: &NaiveDate| order.cut_off - (order.business_date - *date);
         let missed: Vec<NaiveDate> = between.filter(|date| self.nights.begin(cut_off(date)).is_some()).collect();

@@ -162,7 +162,7 @@ impl Night {
         let change = FileChange::Send { attempt, temporary_name: temporary_name.clone(), identity };
         self.advance(run, file, FileEvent::Send, change).await?;
         fault::reach(Point::Sending);
-        let (subject, sealed, name) = (terms.subject(), sealed.clone(), temporary_name.clone());
+        let (subject, sealed) = (terms.subject(), sealed.clone());
         let (observer, stops) = (self.observer.clone(), self.stops(run));
         let uploaded = blocking(move || {
             let mut session = session;
@@ -171,7 +171,8 @@ impl Night {
                 observer.progress(&subject, Stage::Deliver, done, total);
                 if stops() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
-            let uploaded = delivery::upload(&mut *session, &sealed, &name, &older, patience.deadline, &mut progress)?;
+            let uploaded =
+                delivery::upload(&mut *session, &sealed, &temporary_name, &older, patience.deadline, &mut progress)?;
             Ok::<_, DeliveryError>((session, uploaded.left_over))
         })
         .await?;
@@ -183,30 +184,22 @@ impl Night {
             tracing::warn!(file_id = %file.file_id, "the destination does not let us remove {name}; ask the house to");
         }
         fault::reach(Point::Uploaded);
-        let session = self.complete(run, file, session, temporary_name).await?;
+        if let Err(error) = self.advance(run, file, FileEvent::Complete, FileChange::Complete).await {
+            return Err(self.take_back(session, file, error).await);
+        }
         fault::reach(Point::Ready);
         self.observer.finished(&terms.subject(), Stage::Deliver);
         Ok(session)
     }
 
-    /// SENDING -> READY. Where another run has taken the file over, it sends it under another name: ours is of no use to
-    /// anybody and is removed (fault 23).
-    async fn complete(
-        &self,
-        run: &Run,
-        file: &mut FileRow,
-        mut session: Session,
-        temporary_name: String,
-    ) -> Result<Session, Trouble> {
-        match self.advance(run, file, FileEvent::Complete, FileChange::Complete).await {
-            Ok(()) => Ok(session),
-            Err(stale @ StoreError::Stale { .. }) => {
-                // Best effort: a part that stays is ciphertext, and has no final name.
-                let _ = blocking(move || delivery::clean(&mut *session, &[temporary_name])).await;
-                Err(stale.into())
-            }
-            Err(error) => Err(error.into()),
+    /// Fault 23: another run has taken the file over and sends it under a name of its own; ours is removed, for nobody
+    /// else will.
+    async fn take_back(&self, mut session: Session, file: &FileRow, error: StoreError) -> Trouble {
+        if let (StoreError::Stale { .. } | StoreError::Superseded { .. }, Some(name)) = (&error, &file.temporary_name) {
+            let name = name.clone();
+            let _ = blocking(move || delivery::clean(&mut *session, &[name])).await;
         }
+        error.into()
     }
 
     /// The rename: the remote commit record.

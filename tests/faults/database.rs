@@ -89,6 +89,30 @@ fn check_after_the_outage(site: &Site, what: &str) {
     }
 }
 
+/// The server's clock, moved for this database alone: what the program asks finds another function of that name first.
+fn set_clock(site: &Site, seconds: i64) {
+    site.server().psql(&format!(
+        "CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+             AS 'SELECT pg_catalog.clock_timestamp() + interval ''{seconds} seconds'''"
+    ));
+    site.server().psql(&format!("ALTER DATABASE {} SET search_path = public, pg_catalog", site.server().name()));
+}
+
+/// Fault 24, by a server that has a clock of its own: five minutes are allowed, more is not, in either direction.
+#[test]
+fn fault_24_a_server_whose_clock_is_more_than_five_minutes_off_is_refused() {
+    let site = Site::new(Database::Postgres);
+    for seconds in [305, -305] {
+        set_clock(&site, seconds);
+        let outcome = site.run().exits(3).says(&["clock and the database's differ by 30", "the 300 s allowed"]);
+        assert!(outcome.both().contains("Set the clocks and run again"), "{outcome:?}");
+        assert!(site.books().files.is_empty() && site.house.standing().is_empty(), "nothing was begun");
+    }
+    set_clock(&site, 290);
+    let report = site.resumes();
+    promise::check(&site, &report, "290 s are allowed");
+}
+
 fn fault_31_a_database_from_before_the_night_stops_the_run_and_says_why(database: Database) {
     let site = Site::new(database);
     let before = site.back_up();

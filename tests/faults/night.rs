@@ -204,9 +204,15 @@ fn fault_25_the_first_run_after_missed_nights_takes_everything_that_is_due(datab
     site.import(&lines).exits(0);
     site.run(&["run", "--date", &(due - Days::new(8)).to_string()]).exits(0).says(&["SETTLED, 1 records"]);
     // Seven nights without a run.
-    let report = site.run(&["run", "--json"]).exits(0).object();
+    let report = site.run(&["run", "--json"]).exits(1).object();
     assert_eq!((&report["selected"], &report["delivered"]), (&json!(2), &json!(2)), "{report}");
     assert_eq!(site.delivered().len(), 2);
+    let alert = format!("7 nights from {} to {} were not run", due - Days::new(7), due - Days::new(1));
+    assert_eq!(
+        (&report["alerts"][0]["code"], report["alerts"].as_array().map(Vec::len)),
+        (&json!("MISSED_RUN"), Some(1))
+    );
+    assert!(report["alerts"][0]["text"].as_str().unwrap().starts_with(&alert), "{report}");
     // A date in between has nothing left.
     let between = (due - Days::new(4)).to_string();
     site.run(&["run", "--date", &between]).exits(0).says(&["NOTHING_DUE", "0 selected = 0 delivered"]);

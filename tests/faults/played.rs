@@ -148,7 +148,7 @@ impl<'a> Play<'a> {
         self.tell(format!("{one:?}, night {}: {}", NIGHTS[self.night], told(&outcome)));
         self.check_outcome(&outcome);
         self.sweep();
-        self.check(|seen| seen.always());
+        self.check(false);
     }
 
     /// Houses that take each file at once; not the last one where its folder is about to be missing.
@@ -265,7 +265,7 @@ impl<'a> Play<'a> {
         assert!(!outcome.both().contains("panicked"), "{}", told());
     }
 
-    fn check(&mut self, wrong: impl Fn(&Seen<'_>) -> Vec<String>) -> Books {
+    fn check(&mut self, is_at_rest: bool) -> Books {
         let arrived: Vec<_> = self.houses.iter().flat_map(|(_, house)| house.has()).collect();
         let files: Vec<Opened> = arrived
             .iter()
@@ -276,7 +276,8 @@ impl<'a> Play<'a> {
             .collect();
         self.opened = files.iter().map(|file| (file.name.clone(), file.clone())).collect();
         let books = self.site.books();
-        let wrong = wrong(&Seen { files: &files, books: &books });
+        let seen = Seen { files: &files, books: &books };
+        let wrong = if is_at_rest { seen.at_rest(&self.due) } else { seen.always() };
         let uncertain = books.files.iter().any(|row| row.state == FileState::Uncertain);
         let story = || format!("{:#?}\n{}\nwrong:\n{}", self.schedule, self.story.join("\n"), wrong.join("\n"));
         assert!(wrong.is_empty(), "{}", story());
@@ -297,8 +298,7 @@ impl<'a> Play<'a> {
             self.resolve(&doubtful);
             self.run_once_more();
         }
-        let due = self.due.clone();
-        self.check(|seen| seen.at_rest(&due));
+        self.check(true);
         let last = self.start(&["run", "--json"], "").ends();
         self.tell(format!("settled: {}", told(&last)));
         let report = last.exits(0).object();
@@ -322,11 +322,13 @@ impl<'a> Play<'a> {
         self.sweep();
         self.tell(format!("everything works: {}", told(&outcome)));
         self.check_outcome(&outcome);
-        let books = self.check(|seen| seen.always());
+        let books = self.check(false);
         let left: Vec<&FileState> =
             books.files.iter().map(|row| &row.state).filter(|state| **state != FileState::Settled).collect();
         assert!(left.iter().all(|state| **state == FileState::Uncertain), "{left:?}\n{}", self.story.join("\n"));
-        let code = i32::from(!left.is_empty());
+        // The dates that nobody ran between the schedule's and today's are told once.
+        let missed = outcome.stdout.contains("MISSED_RUN");
+        let code = i32::from(missed || !left.is_empty());
         assert_eq!(outcome.code, Some(code), "{:#?}\n{}\n{}", self.schedule, self.story.join("\n"), outcome.both());
         books
     }

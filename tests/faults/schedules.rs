@@ -3,6 +3,8 @@
 //! `FAULT_CASES=500` plays more of them, `FAULT_SEED=...` the same ones again, `FAULT_STORY=1` tells what happened in each;
 //! the seed is printed, and with a failure the smallest schedule that still fails. `make soak` plays for hours.
 
+#![expect(clippy::print_stderr, reason = "the seed of a round must be known when it fails")]
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use proptest::test_runner::{Config, RngSeed, TestRunner};

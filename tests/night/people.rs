@@ -302,11 +302,11 @@ async fn a_part_that_may_be_left_at_the_house_is_told() {
 async fn an_abandonment_that_dies_at_any_step_is_finished_by_the_next_run() {
     let steps = steps_of(FileState::Ready, Action::Abandon).await;
     assert_eq!(steps[..4], ["begin_action", "adopt", "abandon", "seal"], "{steps:?}");
-    for number in 0..steps.len() {
+    for (number, step) in steps.iter().enumerate() {
         for when in [When::Before, When::After] {
             let site = site_in(FileState::Ready).await;
             dies(&site, Action::Abandon, number, when).await;
-            let what = format!("{} {when:?}", steps[number]);
+            let what = format!("{step} {when:?}");
             let report = site.run(NEXT).await;
             assert_eq!((report.exit_code(), report.arithmetic().adds_up()), (0, true), "{what}: {report}");
             let cards: Vec<i64> = site.delivered().iter().flat_map(Delivered::cards).collect();
@@ -371,9 +371,9 @@ async fn a_resend_without_its_bytes_is_refused_and_told_of_the_duplicate() {
 async fn a_resend_that_dies_at_any_step_is_finished_by_the_next_run() {
     let steps = steps_of(FileState::Settled, Action::Resend).await;
     assert_eq!(steps, ["begin_action", "adopt", "resend", "send", "complete", "rename", "publish"]);
-    for number in 0..steps.len() {
+    for (number, step) in steps.iter().enumerate() {
         for when in [When::Before, When::After] {
-            let what = format!("{} {when:?}", steps[number]);
+            let what = format!("{step} {when:?}");
             let site = site_in(FileState::Settled).await;
             dies(&site, Action::Resend, number, when).await;
             site.take(NOON, &[card(3003, 1001)]).await;
@@ -387,7 +387,7 @@ async fn a_resend_that_dies_at_any_step_is_finished_by_the_next_run() {
             assert_eq!(names.len(), 1 + usize::from(ordered), "{what}: {names:?}");
             assert_eq!((audit(&site).await.len(), moved(&site).await), (usize::from(ordered), 3), "{what}");
             assert!(names.iter().all(|name| name.ends_with(".pgp")), "{what}: no part stays");
-            assert_eq!(report.resumed.iter().all(|file| file.state == FileState::Settled), true, "{what}");
+            assert!(report.resumed.iter().all(|file| file.state == FileState::Settled), "{what}");
         }
     }
 }
@@ -518,9 +518,9 @@ async fn a_duplicate_that_dies_at_any_step_is_finished_by_the_next_run() {
         steps,
         ["begin_action", "adopt", "duplicate", "seal", "send", "complete", "rename", "publish", "settle"]
     );
-    for number in 0..steps.len() {
+    for (number, step) in steps.iter().enumerate() {
         for when in [When::Before, When::After] {
-            let what = format!("{} {when:?}", steps[number]);
+            let what = format!("{step} {when:?}");
             let site = site_in(FileState::Settled).await;
             dies(&site, Action::Duplicate, number, when).await;
             site.take(NOON, &[card(3003, 1001)]).await;

@@ -8,7 +8,7 @@ use emboss::selection::{PinAction, ReasonCode, Request};
 use emboss::settlement::{FileEvent, FileState};
 use emboss::store::*;
 
-async fn marked_cards(store: &dyn Store, numbers: impl IntoIterator<Item = i64>) {
+pub(crate) async fn marked_cards(store: &dyn Store, numbers: impl IntoIterator<Item = i64>) {
     let mut seed = Seed::begin(store).await;
     for number in numbers {
         seed.marked_card(number, Some("HOUSE")).await;

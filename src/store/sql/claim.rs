@@ -27,19 +27,23 @@ use crate::store::{
 /// Cards read, decided and written at once: memory stays flat whatever is due.
 const CARDS_PER_PAGE: u32 = 1_000;
 
+/// How often a claim starts over where others write what it reads: an update of a card costs it one restart.
+const RESTARTS: u32 = 20;
+
 /// Claims what is due for one agreement.
 pub(super) async fn claim(
     store: &SqlStore,
     order: &ClaimOrder,
     decide: &mut dyn Decide,
 ) -> Result<Claimed, StoreError> {
-    loop {
+    for _ in 0..RESTARTS {
         match try_to_claim(store, order, decide).await {
             // Somebody wrote what this claim read: it starts over, for a claim decides on one state of the database.
             Err(error) if is_serialisation_failure(&error) => decide.restart(),
             done => return done,
         }
     }
+    try_to_claim(store, order, decide).await
 }
 
 async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
@@ -70,11 +74,12 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
     }
 }
 
-/// SQLSTATE 40001, a serialisation failure, and 40P01, a deadlock, which PostgreSQL ends by choosing one of two.
+/// SQLSTATE 40001, a serialisation failure; 40P01, a deadlock, which PostgreSQL ends by choosing one of two; 23505, a
+/// number that somebody took behind the back of the state this claim sees.
 fn is_serialisation_failure(error: &StoreError) -> bool {
     let StoreError::Statement { source, .. } = error else { return false };
     let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == "40001" || code == "40P01")
+    code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505"))
 }
 
 fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
@@ -236,7 +241,14 @@ impl Claim<'_> {
             events::write(self.connection, self.data_as_of, "file.claimed", institution, &data).await?;
             files.push(file);
         }
+        self.is_still_ours().await?;
         Ok(files)
+    }
+
+    /// Refuses if a later run has begun since, and lets none begin before this is committed.
+    async fn is_still_ours(&mut self) -> Result<(), StoreError> {
+        let what = || format!("the claim of agreement {} with {}", self.order.due.institution, self.order.manufacturer);
+        runs::ours_until_commit(self.connection, self.order.epoch, what).await
     }
 
     /// `max_records_per_file`: the items behind a file's last place go to the next file, last file first.

@@ -10,6 +10,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::OwnedMutexGuard;
 
+use super::postgres::answered;
 use super::statement::failed;
 use crate::store::StoreError;
 
@@ -84,7 +85,7 @@ impl Transaction {
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         let done = match self.connection {
             Connection::Sqlite(Held::Writer(transaction)) => transaction.commit().await,
-            Connection::Postgres(Held::Writer(transaction)) => transaction.commit().await,
+            Connection::Postgres(Held::Writer(transaction)) => answered(transaction.commit()).await,
             Connection::Sqlite(Held::Reader(_)) | Connection::Postgres(Held::Reader(_)) => Ok(()),
         };
         done.map_err(|source| match failed("COMMIT", source) {

@@ -64,7 +64,11 @@ statement!(
     WHERE file_id = $1 AND live = 0 AND epoch = (SELECT MAX(epoch) FROM file_item WHERE file_id = $1)
     GROUP BY reason"
 );
-statement!(OUR_CLAIMED_FILE = "SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2");
+// Nobody takes the file over before what was asked for is committed; SQLite has one writer anyway.
+statement!(
+    OUR_CLAIMED_FILE = sqlite("SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2"),
+    postgres("SELECT 1 FROM file WHERE file_id = $1 AND state = 'CLAIMED' AND epoch = $2 FOR NO KEY UPDATE")
+);
 statement!(
     RELEASE_SOME = sqlite(
         "UPDATE file_item SET live = 0, reason = $3

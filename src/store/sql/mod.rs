@@ -28,6 +28,7 @@ mod settle_statements;
 mod sqlite;
 mod sqlite_lock;
 mod statement;
+mod transitions;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -303,7 +304,7 @@ impl Store for SqlStore {
         epoch: i64,
         change: FileChange,
     ) -> Result<FileRow, StoreError> {
-        files::advance(self, file, event, epoch, change).await
+        transitions::advance(self, file, event, epoch, change).await
     }
 
     async fn settle(&self, file: &FileRow, epoch: i64) -> Result<SettleOutcome, StoreError> {

@@ -28,6 +28,9 @@ const SCHEMA_TURN: i32 = 3;
 
 /// To connect and to authenticate; a server in trouble takes connections and then says nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longer than any statement takes and waits. A server whose host died in the middle of one never says another word,
+/// and the driver knows no limit of its own.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// Connections at once: agreements work side by side, each with a writer and a reader at most.
 const CONNECTIONS: u32 = 16;
 
@@ -141,13 +144,13 @@ pub(super) async fn open(access: &PostgresAccess, busy_timeout: Duration, create
 
 /// Settings of our sessions, where the server knows them (`transaction_timeout` is of version 17).
 ///
-/// Nothing ends a claim or a settlement half-way but what is wrong; a client whose host died is found out within a
+/// Nothing ends a claim or a settlement half-way but what is wrong, such as a session that keeps a row for 10 minutes; a client whose host died is found out within a
 /// minute, and with it what it had locked. A server that waits for its standbys to apply a commit goes on doing so.
 /// Compiling a statement costs more than it brings where each page is one.
 const SET_SESSION: &str = "-- SET_SESSION
 SELECT set_config(name, CASE WHEN name = 'synchronous_commit' AND setting = 'remote_apply' THEN setting ELSE wanted END,
            false)
-  FROM (VALUES ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('lock_timeout', '0'),
+  FROM (VALUES ('synchronous_commit', 'on'), ('statement_timeout', '0'), ('lock_timeout', '10min'),
                ('transaction_timeout', '0'), ('idle_in_transaction_session_timeout', '0'),
                ('idle_session_timeout', '0'), ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'),
                ('tcp_keepalives_count', '3'), ('jit', 'off')) AS ours (name, wanted)
@@ -262,4 +265,31 @@ async fn check_schema(access: &PostgresAccess, connection: &mut PgConnection) ->
 
 fn schema_of(access: &PostgresAccess, found: &str) -> StoreError {
     StoreError::Schema { database: access.address.to_string(), found: found.to_owned(), needed: SCHEMA_VERSION }
+}
+
+/// What the server answered, or that it did not.
+pub(super) async fn answered<T>(asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    answered_within(ANSWER_TIMEOUT, asked).await
+}
+
+async fn answered_within<T>(
+    timeout: Duration,
+    asked: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match tokio::time::timeout(timeout, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_more_is_not_waited_for_without_end() {
+        let silent = std::future::pending::<Result<(), sqlx::Error>>();
+        let answer = answered_within(Duration::from_millis(1), silent).await;
+        assert!(matches!(answer, Err(sqlx::Error::Io(error)) if error.kind() == std::io::ErrorKind::TimedOut));
+    }
 }

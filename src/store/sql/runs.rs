@@ -13,6 +13,11 @@ use crate::store::{AgreementNight, NightKey, NightState, RunRow, StoreError};
 
 statement!(NEXT_EPOCH = "UPDATE meta SET epoch = epoch + 1 WHERE one = 1 RETURNING epoch");
 statement!(NEWEST_EPOCH = "SELECT epoch FROM meta WHERE one = 1");
+// On a snapshot this is a serialisation failure where a run has begun since; the lock makes one that begins now wait.
+statement!(
+    HOLD_EPOCH = sqlite("SELECT epoch FROM meta WHERE one = 1"),
+    postgres("SELECT epoch FROM meta WHERE one = 1 FOR SHARE")
+);
 statement!(
     BEGIN_RUN = "INSERT INTO run (run_id, epoch, kind, business_date, cut_off, started_at, holder)
     VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -118,10 +123,20 @@ pub(super) async fn still_ours(
     epoch_of_ours: i64,
     what: impl FnOnce() -> String,
 ) -> Result<(), StoreError> {
-    if epoch(connection, NEWEST_EPOCH).await? > epoch_of_ours {
-        return Err(StoreError::Superseded { what: what(), epoch: epoch_of_ours });
-    }
-    Ok(())
+    refuse_later(epoch(connection, NEWEST_EPOCH).await?, epoch_of_ours, what)
+}
+
+/// The same at the end of a transaction: no later run begins before it is committed.
+pub(super) async fn ours_until_commit(
+    connection: &mut Connection,
+    epoch_of_ours: i64,
+    what: impl FnOnce() -> String,
+) -> Result<(), StoreError> {
+    refuse_later(epoch(connection, HOLD_EPOCH).await?, epoch_of_ours, what)
+}
+
+fn refuse_later(newest: i64, epoch_of_ours: i64, what: impl FnOnce() -> String) -> Result<(), StoreError> {
+    if newest > epoch_of_ours { Err(StoreError::Superseded { what: what(), epoch: epoch_of_ours }) } else { Ok(()) }
 }
 
 async fn epoch(connection: &mut Connection, statement: Statement) -> Result<i64, StoreError> {

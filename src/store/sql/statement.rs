@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Sqlite};
 
 use super::connection::{Connection, Database};
+use super::postgres::answered;
 use super::value::Value;
 use crate::store::StoreError;
 
@@ -80,7 +81,9 @@ impl Call {
         let name = self.name;
         let changed = match on {
             Connection::Sqlite(on) => self.sqlite().execute(&mut **on).await.map(|done| done.rows_affected()),
-            Connection::Postgres(on) => self.postgres().execute(&mut **on).await.map(|done| done.rows_affected()),
+            Connection::Postgres(on) => {
+                answered(self.postgres().execute(&mut **on)).await.map(|done| done.rows_affected())
+            }
         };
         changed.map_err(|error| failed(name, error))
     }
@@ -91,7 +94,7 @@ impl Call {
         let row = match on {
             Connection::Sqlite(on) => self.sqlite().fetch_optional(&mut **on).await.map(|row| row.map(Row::Sqlite)),
             Connection::Postgres(on) => {
-                self.postgres().fetch_optional(&mut **on).await.map(|row| row.map(Row::Postgres))
+                answered(self.postgres().fetch_optional(&mut **on)).await.map(|row| row.map(Row::Postgres))
             }
         };
         row.map_err(|error| failed(name, error))
@@ -107,7 +110,9 @@ impl Call {
         let name = self.name;
         let taken = match on {
             Connection::Sqlite(on) => self.sqlite().map(|row| take(&Row::Sqlite(row))).fetch_all(&mut **on).await,
-            Connection::Postgres(on) => self.postgres().map(|row| take(&Row::Postgres(row))).fetch_all(&mut **on).await,
+            Connection::Postgres(on) => {
+                answered(self.postgres().map(|row| take(&Row::Postgres(row))).fetch_all(&mut **on)).await
+            }
         };
         taken.map_err(|error| failed(name, error))?.into_iter().collect()
     }
@@ -137,6 +142,7 @@ fn not_at_fault(error: &sqlx::Error) -> Option<(&'static str, &'static str)> {
                 // SQLSTATE classes: 08 connection, 53 insufficient resources, 57P operator intervention, 58 system.
                 return match code.as_ref() {
                     code if code.starts_with("57P") || code.starts_with("08") => Some(GONE),
+                    "55P03" => Some(("postgres", "another session held for 10 minutes what this one waits for")),
                     "53100" => Some(("postgres", "its disk is full")),
                     code if code.starts_with("53") => Some(("postgres", "it has no resources left")),
                     code if code.starts_with("58") => Some(("postgres", "reading or writing its files failed")),
