@@ -214,7 +214,8 @@ fn run_of_a_date_takes_what_was_due_then_and_only_once() {
     let outcome = trial.run(&["run", "--date", &three_ago]).exits(0);
     outcome.says(&[&three_ago, "NOTHING_DUE", "0 selected"]);
     assert_eq!(trial.delivered(), [""; 0]);
-    let night = trial.run(&["run"]).exits(0).says(&["DELIVERED", "SETTLED, 2 records"]);
+    // The nights between were missed, which a person should know: once.
+    let night = trial.run(&["run"]).exits(1).says(&["DELIVERED", "SETTLED, 2 records", "MISSED_RUN: 2 nights"]);
     let name = trial.delivered_file().file_name().unwrap().to_string_lossy().into_owned();
     let sealed = fs::read(trial.delivered_file()).unwrap();
     // The same date again: exit 0, the same name and digest, nothing new.
