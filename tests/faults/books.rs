@@ -93,16 +93,6 @@ async fn open(config: &Config) -> Arc<dyn Store> {
     adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
 }
 
-/// The events behind a number.
-pub(crate) fn events_after(config: &Config, number: i64) -> Vec<EventRow> {
-    runtime().block_on(async {
-        let store = open(config).await;
-        let events = store.events(number, ALL).await.expect("events");
-        store.close().await;
-        events
-    })
-}
-
 /// The first column of what a query finds in a SQLite database, as text.
 pub(crate) fn texts(database: &Path, query: &str) -> Vec<String> {
     runtime().block_on(async {

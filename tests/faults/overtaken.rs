@@ -59,6 +59,34 @@ fn f23_a_stale_upload_goes_on_and_the_published_bytes_are_whole(database: Databa
     overtake(&Site::with(database, Special { crowd: 300, ..Special::default() }), Point::Uploading);
 }
 
+/// The other run is in the middle of its own work when the stale one wakes: neither takes anything from the other. A
+/// stale rename that was already announced may be the one that publishes; the file is the same one.
+fn f23_a_stale_run_wakes_while_the_other_one_is_at_work(database: Database) {
+    for (stale_at, other_at, attempt) in [
+        (Point::Composing, Point::Composing, 1),
+        (Point::Sending, Point::Uploading, 2),
+        (Point::Uploading, Point::Ready, 2),
+        (Point::Uploaded, Point::Ready, 2),
+        (Point::Ready, Point::Renaming, 1),
+        (Point::Renaming, Point::Renaming, 1),
+    ] {
+        let what = format!("{stale_at:?}, the other one at {other_at:?}");
+        let site = Site::new(database);
+        let mut stale = site.start(&format!("stop@{}", stale_at.name()));
+        stale.wait_until_stopped();
+        site.take_the_lock_away();
+        let mut other = site.start(&format!("stop@{}", other_at.name()));
+        other.wait_until_stopped();
+        stale.send(Signal::CONT);
+        let outcome = stale.ends();
+        assert!(matches!(outcome.code, Some(1 | 3)), "{what}: {outcome:?}");
+        other.send(Signal::CONT);
+        let report = other.ends().exits(0).object();
+        promise::check(&site, &report, &what);
+        assert_eq!(site.books().file().attempt, attempt, "{what}: nothing had to be sent again");
+    }
+}
+
 /// A run is paused at a point, loses its lock, and another one finishes the night. Then the first one wakes.
 pub(crate) fn overtake(site: &Site, point: Point) {
     let mut stale = site.start(&format!("stop@{}", point.name()));
@@ -86,5 +114,6 @@ crate::on_each_database!(
     f22_a_second_run_is_refused_and_told_who_holds_the_lock,
     f22_a_run_that_was_overtaken_can_commit_nothing_afterwards,
     f23_a_stale_run_wakes_and_the_house_gets_nothing_a_second_time,
+    f23_a_stale_run_wakes_while_the_other_one_is_at_work,
     f23_a_stale_upload_goes_on_and_the_published_bytes_are_whole,
 );

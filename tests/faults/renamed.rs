@@ -68,6 +68,8 @@ fn f07_killed_after_the_rename_and_taken_it_is_uncertain_without_a_persons_word(
         assert_eq!((site.house.arrived().len(), site.house.standing().len()), (1, 0), "run {time}: nothing is sent");
     }
     drop(house);
+    site.resolve_as_delivered();
+    promise::check(&site, &site.resumes(), "a person said so");
 }
 
 /// A line PUBLISHED is our own word that the house has the file: believed without the profile's flag.

@@ -1,10 +1,9 @@
 //! Faults 8 and 9: killed around the settlement's commit, and before anybody has read its events.
 
-use std::collections::BTreeSet;
-
 use emboss::fault::Point;
 use emboss::settlement::FileState;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::process::until;
 use crate::promise;
@@ -59,18 +58,25 @@ fn f09_killed_after_the_settlement_the_reader_of_events_goes_on_where_it_was(dat
         let site = Site::new(database);
         let mut read = site.events_after(0);
         site.dies_at(point.name());
-        let last = read.last().map_or(0, |event| event.number);
-        read.extend(site.events_after(last));
+        read.extend(site.events_after(last_of(&read)));
         let report = site.resumes();
         promise::check(&site, &report, point.name());
-        let last = read.last().map_or(0, |event| event.number);
-        read.extend(site.events_after(last));
-        let numbers: BTreeSet<i64> = read.iter().map(|event| event.number).collect();
-        assert_eq!(numbers.len(), read.len(), "{point:?}: no event comes twice");
-        assert_eq!(read, site.books().events, "{point:?}: and none is missing");
-        let moved = read.iter().filter(|event| event.kind == "plastic.moved").count();
+        read.extend(site.events_after(last_of(&read)));
+        let numbers: Vec<i64> = read.iter().map(number_of).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{point:?}: no event comes twice: {numbers:?}");
+        let all: Vec<i64> = site.books().events.iter().map(|event| event.number).collect();
+        assert_eq!(numbers, all, "{point:?}: and none is missing");
+        let moved = read.iter().filter(|event| event["kind"] == "plastic.moved").count();
         assert_eq!(moved, 5, "{point:?}: four plastics of the file and the one that is replaced");
     }
+}
+
+fn number_of(event: &Value) -> i64 {
+    event["number"].as_i64().unwrap()
+}
+
+fn last_of(read: &[Value]) -> i64 {
+    read.last().map_or(0, number_of)
 }
 
 crate::on_each_database!(

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use emboss::config::Config;
 use emboss::fault::ORDER;
-use emboss::store::EventRow;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -282,8 +281,15 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
     }
 
     /// The events behind a number, as a reader of the feed asks for them.
-    pub(crate) fn events_after(&self, number: i64) -> Vec<EventRow> {
-        crate::books::events_after(&self.config(), number)
+    pub(crate) fn events_after(&self, number: i64) -> Vec<Value> {
+        Outcome::of(&mut self.emboss(&["events", "--after", &number.to_string()])).exits(0).lines()
+    }
+
+    /// A person who looked at the house says that it has the only file.
+    pub(crate) fn resolve_as_delivered(&self) {
+        let name = self.books().file().file_name.clone().expect("a name");
+        let told = ["--delivered", "--by", "anna", "--reason", "the house confirmed it"];
+        Outcome::of(self.emboss(&["resolve", "--file", &name]).args(told)).exits(0);
     }
 
     /// The names of sealed bytes in the spool.

@@ -45,19 +45,19 @@ fn ask_to_stop(site: &Site, point: Point) {
     outcome.says(&["stopped by a signal; nothing is lost, run again"]);
 }
 
-/// The second signal does not wait for anything.
+/// The second signal does not wait for anything: after the first one alone, the answer to the rename would be written.
 fn f30_a_second_signal_stops_at_once(database: Database) {
     let site = Site::new(database);
-    let mut run = site.start("stop@sending,stop@uploading");
+    let mut run = site.start("stop@renaming,stop@renamed");
     run.wait_until_stopped();
     run.send(Signal::TERM);
     run.send(Signal::CONT);
-    // The upload that had begun is under way; it comes no further.
+    // The rename that was announced is done; the run comes no further.
     run.wait_until_stopped();
     run.send(Signal::TERM);
     run.send(Signal::CONT);
     run.ends().exits(3).says(&["a second signal stops at once"]);
-    assert_eq!(site.books().file().state.as_str(), "SENDING");
+    assert_eq!(site.books().file().state.as_str(), "RENAMING");
     let report = site.resumes();
     promise::check(&site, &report, "a second signal");
 }
