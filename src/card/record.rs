@@ -32,6 +32,14 @@ words!(
 );
 
 impl CardStatus {
+    /// Closed for good (R52): nothing is made for the card any more.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::ClosedDueToFraud | Self::Lost | Self::Stolen | Self::Closed | Self::Invalid => true,
+            Self::Ok | Self::Blocked | Self::SuspectedFraud | Self::NoRenewal => false,
+        }
+    }
+
     /// The numeric code of S4.
     pub fn code(self) -> &'static str {
         match self {
@@ -172,6 +180,9 @@ pub struct Card {
     pub pin_delivery_type: Option<PinDeliveryType>,
     /// The lost card this one replaces (R116).
     pub replaces: Option<super::CardId>,
+    /// The card made in place of this one: from then on CARD_LOST may become stolen or closed due to fraud (R116).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<super::CardId>,
 }
 
 masked_debug!(Embossing, AdditionalValue, Card);

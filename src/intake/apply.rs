@@ -18,6 +18,13 @@ impl Importer<'_> {
             Operation::UpdateAccount(body) => update_account(work, order, body).await,
             Operation::CreateCard(body) => self.create_card(work, order, offer, body).await,
             Operation::UpdateCard(body) => self.update_card(work, order, body).await,
+            Operation::SetPin(_)
+            | Operation::ReissueCard(_)
+            | Operation::ReplaceCard(_)
+            | Operation::ReorderPin(_)
+            | Operation::OrderPhysical(_) => {
+                Err(ErrorCode::OperationNotSupported.because("this version does not take such orders yet").into())
+            }
             Operation::UpdatePlastic(body) => self.update_plastic(work, order, *body).await,
         }
     }

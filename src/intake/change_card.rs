@@ -1,5 +1,7 @@
 //! updateCard: only what is given changes (S1); late binding makes the change count until the claim (R120).
 
+use chrono::{DateTime, Utc};
+
 use super::answer::NoticeCode;
 use super::apply::{known_account, known_customer};
 use super::new_card::role_mismatch;
@@ -66,6 +68,22 @@ pub(super) async fn known_card(
 ) -> Result<StoredCard, Failure> {
     let found = work.card(of, id).await?;
     found.ok_or_else(|| ErrorCode::CardUnknown.because(format!("card {id} is not known")).into())
+}
+
+/// Whether anything may still be ordered for a card at an instant (R14, R52).
+///
+/// # Errors
+/// CARD_STATUS_FINAL, CARD_CLOSED_BY_SCHEDULE.
+pub(super) fn still_open(id: CardId, card: &Card, at: DateTime<Utc>) -> Result<(), Refusal> {
+    if card.status.is_final() {
+        let reason = format!("card {id} is {}, nothing is made for it any more (R52)", card.status);
+        return Err(ErrorCode::CardStatusFinal.because(reason));
+    }
+    if card.scheduled_closing.is_some_and(|time| time <= at) {
+        let reason = format!("card {id} was closed by its scheduledClosing (R14)");
+        return Err(ErrorCode::CardClosedBySchedule.because(reason));
+    }
+    Ok(())
 }
 
 /// The card with what the order names.

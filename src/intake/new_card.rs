@@ -167,6 +167,7 @@ fn card_of(order: &Order, product: &Product, body: &CreateCard) -> Card {
         card_delivery_type: body.card_delivery_type,
         pin_delivery_type: body.pin_delivery_type,
         replaces: None,
+        replaced_by: None,
     }
 }
 

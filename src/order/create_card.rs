@@ -118,7 +118,8 @@ impl CreateCard {
     }
 }
 
-fn read_expiration(body: &mut Fields) -> Result<Option<Expiry>, Refusal> {
+/// Reads `expiration` (S2).
+pub(super) fn read_expiration(body: &mut Fields) -> Result<Option<Expiry>, Refusal> {
     let Some(mut fields) = body.object("expiration")? else { return Ok(None) };
     let year = fields.whole("year", 2000..=2099)?;
     let month = fields.whole("month", 1..=12)?;

@@ -11,12 +11,13 @@ use super::error::{ErrorCode, Refusal};
 use super::fields::Fields;
 use super::instant::{INSTANT, parse_instant};
 use super::json::{canonical, parse_object};
+use super::later::{OrderPhysical, ReissueCard, ReplaceCard, SetPin, read_no_fields};
 use super::plastic::{PlasticReference, UpdatePlastic};
 use super::text::TextRule;
 use super::update_card::UpdateCard;
-use crate::card::InstitutionId;
 use crate::card::ids::IdError;
 use crate::card::product::words;
+use crate::card::{CardId, InstitutionId};
 
 /// The longest line, in bytes without its line break.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -68,15 +69,15 @@ words!(
         CreateCard = "createCard",
         /// S1.
         UpdateCard = "updateCard",
-        /// S4; not taken yet.
+        /// S4.
         SetPin = "setPin",
-        /// S4; not taken yet.
+        /// S4.
         ReissueCard = "reissueCard",
-        /// S4; not taken yet.
+        /// S4.
         ReplaceCard = "replaceCard",
-        /// S4; not taken yet.
+        /// S4.
         ReorderPin = "reorderPin",
-        /// S4; not taken yet.
+        /// S4.
         OrderPhysical = "orderPhysical",
         /// S4.
         UpdatePlastic = "updatePlastic",
@@ -98,6 +99,16 @@ pub enum Operation {
     CreateCard(Box<CreateCard>),
     /// Changes a card.
     UpdateCard(Box<UpdateCard>),
+    /// Sets the customer's own PIN.
+    SetPin(SetPin),
+    /// Makes another plastic for the same card number.
+    ReissueCard(ReissueCard),
+    /// Makes a new card in place of a lost one.
+    ReplaceCard(Box<ReplaceCard>),
+    /// Mails the PIN again.
+    ReorderPin(CardId),
+    /// Makes the physical form of a virtual card.
+    OrderPhysical(OrderPhysical),
     /// Cancels or activates a plastic.
     UpdatePlastic(UpdatePlastic),
 }
@@ -244,10 +255,26 @@ fn read_operation(name: OperationName, fields: &mut Fields, body: Option<Fields>
             let plastic = read_plastic(fields)?;
             Operation::UpdatePlastic(UpdatePlastic::read(plastic, fields.required("body", body)?)?)
         }
-        N::SetPin | N::ReissueCard | N::ReplaceCard | N::ReorderPin | N::OrderPhysical => {
-            return Err(
-                ErrorCode::OperationNotSupported.because(format!("this version does not take {name} orders yet"))
-            );
+        N::SetPin => {
+            let card_id = required_id(fields, "cardId")?;
+            Operation::SetPin(SetPin::read(card_id, fields.required("body", body)?)?)
+        }
+        N::ReissueCard => {
+            let card_id = required_id(fields, "cardId")?;
+            Operation::ReissueCard(ReissueCard::read(card_id, fields.parsed("plasticId", ID)?, body)?)
+        }
+        N::ReplaceCard => {
+            let card_id = required_id(fields, "cardId")?;
+            Operation::ReplaceCard(Box::new(ReplaceCard::read(card_id, fields.parsed("plasticId", ID)?, body)?))
+        }
+        N::ReorderPin => {
+            read_no_fields(body)?;
+            Operation::ReorderPin(required_id(fields, "cardId")?)
+        }
+        N::OrderPhysical => {
+            read_no_fields(body)?;
+            let card_id = required_id(fields, "cardId")?;
+            Operation::OrderPhysical(OrderPhysical { card_id, plastic_id: fields.parsed("plasticId", ID)? })
         }
     })
 }

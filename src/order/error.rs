@@ -104,10 +104,36 @@ words!(
         PlasticNotInactive = "PLASTIC_NOT_INACTIVE",
         /// R68: only LOCKED plastics can be activated.
         PlasticNotLocked = "PLASTIC_NOT_LOCKED",
+        /// R114: only a card in status 00 is reissued.
+        CardStatusNotOk = "CARD_STATUS_NOT_OK",
+        /// R14: the time of its scheduled closing has come.
+        CardClosedBySchedule = "CARD_CLOSED_BY_SCHEDULE",
+        /// R116: one replacement for a lost card.
+        AlreadyReplaced = "ALREADY_REPLACED",
+        /// R13, R114: a plastic of the card is still to be produced.
+        PlasticInactive = "PLASTIC_INACTIVE",
+        /// There is no physical plastic in use to make another one of.
+        NoPhysicalPlastic = "NO_PHYSICAL_PLASTIC",
+        /// The card has its physical form already.
+        PhysicalPlasticExists = "PHYSICAL_PLASTIC_EXISTS",
+        /// R118: sequence numbers end with 99 and are never used again.
+        SequenceExhausted = "SEQUENCE_EXHAUSTED",
+        /// R130: a PIN order of the card is still to be answered.
+        PinOrderOpen = "PIN_ORDER_OPEN",
+        /// The card's product has no PIN.
+        ProductWithoutPin = "PRODUCT_WITHOUT_PIN",
+        /// R32: a file with a PIN of the card is being made.
+        PinInProduction = "PIN_IN_PRODUCTION",
         /// The card verification key takes no new cards, or is not there.
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
         EncryptedDataUnreadable = "ENCRYPTED_DATA_UNREADABLE",
+        /// No zone key of that id was agreed with the institution.
+        PinKeyUnknown = "PIN_KEY_UNKNOWN",
+        /// The PIN block is of another card, key or format, or does not hold four digits.
+        PinBlockUnreadable = "PIN_BLOCK_UNREADABLE",
+        /// The card cryptography did not answer.
+        CryptoUnavailable = "CRYPTO_UNAVAILABLE",
         /// No free number was found in the product's ranges.
         CardNumbersExhausted = "CARD_NUMBERS_EXHAUSTED",
     }
@@ -155,8 +181,21 @@ impl ErrorCode {
             | C::CardStatusFinal
             | C::InProduction
             | C::PlasticNotInactive
-            | C::PlasticNotLocked => ErrorType::Dynamic,
-            C::KeyUnusable | C::EncryptedDataUnreadable => ErrorType::Security,
+            | C::PlasticNotLocked
+            | C::CardStatusNotOk
+            | C::CardClosedBySchedule
+            | C::AlreadyReplaced
+            | C::PlasticInactive
+            | C::NoPhysicalPlastic
+            | C::PhysicalPlasticExists
+            | C::SequenceExhausted
+            | C::PinOrderOpen
+            | C::ProductWithoutPin
+            | C::PinInProduction => ErrorType::Dynamic,
+            C::KeyUnusable | C::EncryptedDataUnreadable | C::PinKeyUnknown | C::PinBlockUnreadable => {
+                ErrorType::Security
+            }
+            C::CryptoUnavailable => ErrorType::Integration,
             C::CardNumbersExhausted => ErrorType::Unexpected,
         }
     }
@@ -172,7 +211,7 @@ impl ErrorCode {
             | C::PlasticUnknown
             | C::ProductUnknown => "404",
             C::OrderIdReused | C::IdInUse | C::CardNumberInUse => "409",
-            C::EncryptedDataUnreadable => "400",
+            C::EncryptedDataUnreadable | C::PinKeyUnknown | C::PinBlockUnreadable => "400",
             _ => match self.error_type() {
                 ErrorType::Static => "400",
                 ErrorType::Dynamic => "422",

@@ -15,6 +15,7 @@ pub mod fields;
 pub mod instant;
 pub mod json;
 pub mod jwe;
+pub mod later;
 pub mod limits;
 pub mod plastic;
 pub mod text;
@@ -27,6 +28,7 @@ pub use embossing::EmbossingChange;
 pub use envelope::{Envelope, MAX_LINE_BYTES, Operation, Order, OrderId, Unreadable};
 pub use error::{ApiError, ErrorCode, ErrorType, Refusal};
 pub use jwe::{JweKeyError, JweKeys};
+pub use later::{OrderPhysical, ReissueCard, ReplaceCard, SetPin};
 pub use plastic::{PlasticAction, PlasticReference, UpdatePlastic};
 pub use update_card::UpdateCard;
 

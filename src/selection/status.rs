@@ -10,13 +10,8 @@ use crate::card::{Card, CardStatus, Plastic, ProductionEvent};
 
 /// R52: closed for good. An order made after the closing is worth an alert: somebody believes the card is open.
 pub(super) fn not_final(card: &Card, request: &Request) -> Result<(), Verdict> {
-    match card.status {
-        CardStatus::ClosedDueToFraud
-        | CardStatus::Lost
-        | CardStatus::Stolen
-        | CardStatus::Closed
-        | CardStatus::Invalid => {}
-        CardStatus::Ok | CardStatus::Blocked | CardStatus::SuspectedFraud | CardStatus::NoRenewal => return Ok(()),
+    if !card.status.is_final() {
+        return Ok(());
     }
     let late = request.marked_at > card.status_since;
     let when = if late { ", ordered after the closing" } else { "" };

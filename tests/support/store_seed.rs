@@ -79,6 +79,7 @@ pub(crate) fn card(number: i64, manufacturer: Option<&str>) -> Card {
         card_delivery_type: None,
         pin_delivery_type: None,
         replaces: None,
+        replaced_by: None,
     }
 }
 
