@@ -234,6 +234,9 @@ impl Night {
         if !report.arithmetic().adds_up() {
             report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
         }
+        for alert in &report.alerts {
+            tracing::warn!(alert = %alert.code, "{}", alert.text);
+        }
         self.end(&report).await?;
         fault::reach(Point::RunEnded);
         Ok(report)

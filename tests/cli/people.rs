@@ -35,6 +35,14 @@ fn ordered(trial: &Trial, command: &str, file: &str, more: &[&str]) -> Outcome {
 }
 
 #[test]
+fn r143_an_alert_is_a_warning_in_the_log_as_well() {
+    let (trial, _) = doubtful();
+    let told = trial.run(&["run"]).exits(1).stderr;
+    let warned = |line: &str| line.contains("WARN") && line.contains("UNCERTAIN") && line.contains("Nobody can tell");
+    assert!(told.lines().any(warned), "{told}");
+}
+
+#[test]
 fn exit_2_for_usage() {
     let (trial, name) = settled();
     let before = trial.state();
