@@ -230,9 +230,7 @@ fn conclude(
             Outcome::Published { how: How::Found }
         }
         Verdict::StaysReady | Verdict::Undecided => Outcome::StaysReady(error.unwrap_or_else(unknown)),
-        Verdict::SendAgain(why) => {
-            Outcome::SendAgain { why: because(why), error: error.unwrap_or_else(unknown) }
-        }
+        Verdict::SendAgain(why) => Outcome::SendAgain { why: because(why), error: error.unwrap_or_else(unknown) },
         Verdict::Uncertain(why) => Outcome::Uncertain(because(why)),
     }
 }

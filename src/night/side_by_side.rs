@@ -1,7 +1,8 @@
 //! The agreements of a run, several at once; the report keeps the order of the configuration whatever ends first.
 //!
-//! Invariants: what goes wrong with one agreement alone never stops or delays another (R11, fault 29); what stops the
-//! run stops every agreement at its next transition, and none is left in the middle of a write (faults 11, 30).
+//! Invariants: what goes wrong with one agreement alone never stops another, and delays it by nothing but the place it
+//! keeps among `run.agreements_at_once` (R11, fault 29); what stops the run stops every agreement at its next transition,
+//! and none is left in the middle of a write (faults 11, 30).
 //!
 //! Why tasks: composing is work for the processor, so waiting together on one thread would not make it faster.
 
