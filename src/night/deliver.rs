@@ -66,7 +66,7 @@ impl Night {
                 return Err(error.into());
             }
             tracing::warn!(file_id = %file.file_id, tried, "{error}; trying again");
-            self.rest(run, pause).await?;
+            run.without_a_place(self.rest(run, pause)).await?;
             pause = (pause * 2).min(patience.longest);
         }
         Ok(())
