@@ -269,6 +269,35 @@ fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
 }
 
 #[test]
+fn a_torn_last_line_may_be_no_text_and_longer_than_any_line() {
+    for torn in [vec![0xff, 0xfe, 0x00], vec![0; 200_000]] {
+        let (_home, spool) = spool();
+        let journal = spool.folder().join("journal");
+        spool.note(&line(seal(1))).unwrap();
+        OpenOptions::new().append(true).open(&journal).unwrap().write_all(&torn).unwrap();
+        assert_eq!(spool.journal().unwrap(), [line(seal(1))]);
+        spool.note(&line(JournalEntry::Rename { n: 1, attempt: 1 })).unwrap();
+        let expected = [seal(1), JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
+        assert_eq!(spool.journal().unwrap(), expected);
+    }
+    // Nothing but a torn line.
+    let (_home, spool) = spool();
+    fs::write(spool.folder().join("journal"), vec![b'x'; 150_000]).unwrap();
+    spool.note(&line(seal(1))).unwrap();
+    assert_eq!(spool.journal().unwrap(), [line(seal(1))]);
+}
+
+#[test]
+fn a_whole_line_that_is_no_text_stops_with_its_number() {
+    let (_home, spool) = spool();
+    spool.note(&line(seal(1))).unwrap();
+    let journal = spool.folder().join("journal");
+    OpenOptions::new().append(true).open(&journal).unwrap().write_all(b"\xff\n").unwrap();
+    let told = spool.journal().unwrap_err();
+    assert!(matches!(told, SpoolError::Journal { line: 2, .. }), "{told}");
+}
+
+#[test]
 fn a_whole_line_nobody_wrote_stops_with_its_number() {
     let (_home, spool) = spool();
     spool.note(&line(JournalEntry::Published { attempt: 1 })).unwrap();

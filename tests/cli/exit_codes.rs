@@ -64,6 +64,11 @@ fn exit_2_for_usage() {
     for (arguments, names) in wrong {
         let outcome = trial.run(arguments).exits(2).says(&[names]);
         assert_eq!(outcome.stdout, "", "{arguments:?}");
+        // A script reads one object whatever the end, without the parser's lines about usage.
+        let refusal = trial.run(&[arguments, &["--json"]].concat()).exits(2).says(&[names]).object();
+        assert_eq!(refusal["exitCode"], 2, "{arguments:?}");
+        let error = refusal["error"].as_str().unwrap();
+        assert!(error.contains(names) && !error.contains("Usage") && !error.contains('\n'), "{error}");
     }
     assert_eq!(trial.state(), state);
 }
