@@ -195,8 +195,12 @@ async fn intended_marker(store: &Arc<dyn Store>, random: &Random) -> Result<Stri
         return Ok(marker);
     }
     let marker = random.uuid().to_string();
-    store.set_marker(SPOOL_INTENDED, &marker).await?;
-    Ok(marker)
+    let written = store.set_marker(SPOOL_INTENDED, &marker).await;
+    // Another first start may have been quicker: what stands there counts.
+    match store.marker(SPOOL_INTENDED).await? {
+        Some(marker) => Ok(marker),
+        None => written.map(|()| marker).map_err(Failure::from),
+    }
 }
 
 fn is_empty(folder: &Path) -> bool {

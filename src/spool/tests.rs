@@ -256,6 +256,22 @@ fn the_journal_gives_back_what_was_noted() {
 }
 
 #[test]
+fn first_starts_at_once_mark_the_folder_once() {
+    for _ in 0..50 {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("spool");
+        let opened = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Spool::open(&folder, "m-1"))).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect::<Vec<_>>()
+        });
+        for spool in opened {
+            spool.unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.join(MARKER)).unwrap(), "m-1\n");
+    }
+}
+
+#[test]
 fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
     let (_home, spool) = spool();
     let journal = spool.folder().join("journal");
