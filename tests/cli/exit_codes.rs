@@ -152,6 +152,19 @@ fn exit_3_after_sigterm_and_the_next_run_finishes_the_night() {
 }
 
 #[test]
+fn exit_3_after_sigterm_while_the_database_says_nothing() {
+    let trial = Trial::new();
+    let (hole, port) = black_hole();
+    trial.configure("\"sqlite:emboss.db\"", &format!("\"postgres://emboss@127.0.0.1:{port}/emboss\""));
+    let child = started(&mut trial.command(&["run"]));
+    let _connection = hole.accept().unwrap();
+    let asked = Instant::now();
+    send(&child, Signal::TERM);
+    Outcome::at_end(child).exits(3).says(&["emboss: stopped by a signal; nothing was begun, run again"]);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+}
+
+#[test]
 fn exit_3_at_once_after_a_second_signal() {
     let trial = Trial::with_orders();
     let sshd = Sshd::start();
