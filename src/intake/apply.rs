@@ -18,8 +18,8 @@ impl Importer<'_> {
             Operation::UpdateAccount(body) => update_account(work, order, body).await,
             Operation::CreateCard(body) => self.create_card(work, order, offer, body).await,
             Operation::UpdateCard(body) => self.update_card(work, order, body).await,
-            Operation::SetPin(_)
-            | Operation::ReissueCard(_)
+            Operation::SetPin(body) => self.set_pin(work, order, offer, body).await,
+            Operation::ReissueCard(_)
             | Operation::ReplaceCard(_)
             | Operation::ReorderPin(_)
             | Operation::OrderPhysical(_) => {

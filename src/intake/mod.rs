@@ -12,6 +12,7 @@ mod change_card;
 mod lines;
 mod new_card;
 mod plastics;
+mod set_pin;
 
 use std::io::{self, BufRead, Write};
 

@@ -310,7 +310,8 @@ pub(crate) async fn r40_the_first_pin_of_a_request_wins(store: &dyn Store) {
     let due = store.pins_to_issue(file, 10).await.unwrap();
     assert_eq!(due.iter().map(|need| need.record_uid).collect::<Vec<_>>(), [uid(2), uid(3)]);
     let mut work = store.intake().await.unwrap();
-    assert_eq!(work.newest_pin(&issuer(), card_id(1)).await.unwrap(), Some(1));
+    assert_eq!(work.next_pin_version(&issuer(), card_id(1)).await.unwrap(), 2);
+    assert_eq!(work.newest_pin(&issuer(), card_id(1)).await.unwrap(), None, "its request has not gone out");
 }
 
 pub(crate) async fn r35_a_stored_pin_is_pinned_as_it_was_decided_on(store: &dyn Store) {
