@@ -49,16 +49,9 @@ impl Importer<'_> {
             return Err(ErrorCode::PinKeyUnknown.because(reason));
         }
         let now = self.clock.now();
-        let keys = [
-            (&body.key_id, KeyUsage::PinEncryption, "body.keyId"),
-            (&terms.pvv_key, KeyUsage::PinVerification, "pvv_key"),
-        ];
-        for (key, usage, place) in keys {
-            self.vault
-                .live(key, usage, now)
-                .map_err(|error| ErrorCode::KeyUnusable.because(format!("{place}: {error}")))?;
-        }
-        Ok(())
+        let of_pvv = self.vault.live(&terms.pvv_key, KeyUsage::PinVerification, now);
+        let live = self.vault.live_for_issuer(&body.key_id, now).and(of_pvv);
+        live.map(|_| ()).map_err(|error| unusable(body.card_id, &error.to_string()))
     }
 
     /// The PIN in its stored form with its PVV.

@@ -22,6 +22,7 @@ pub const CATALOGUE: &str = r#"
 [[institution]]
 id = "246001"
 default_product = "VISA_CARD"
+set_pin_keys = ["zpk-x-1", "zpk-x-2", "zpk-x-3", "cvk-1", "zpk-gone"]
 [[institution]]
 id = "246002"
 
@@ -36,6 +37,15 @@ service_code = "201"
 cvv_key = "cvk-1"
 cvv2_key = "cvk2-1"
 stripe = { track1 = "{cvv}", track2 = "{cvv}" }
+[[product]]
+institution = "246001"
+code = "VISA_PIN"
+scheme = "VISA"
+form = "physical"
+pan_prefixes = ["40000055"]
+months = 36
+cvv2_key = "cvk2-1"
+pin = { pvv_key = "pvk-1", pvki = "3" }
 [[product]]
 institution = "246001"
 code = "MC_INSTANT"
@@ -110,6 +120,11 @@ pub fn card_id(text: &str) -> CardId {
     text.parse().unwrap()
 }
 
+pub fn catalogue(text: &str) -> Catalogue {
+    let configured: Configured = toml::from_str(text).unwrap();
+    Catalogue::new(configured.institution, configured.product)
+}
+
 impl Desk {
     pub async fn open() -> Self {
         Self::with_keys(|_| {}).await
@@ -125,9 +140,7 @@ impl Desk {
         let path = folder.path().join("emboss.db");
         let patience = Duration::from_secs(5);
         let store = SqlStore::sqlite(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
-        let configured: Configured = toml::from_str(CATALOGUE).unwrap();
-        let catalogue = Catalogue::new(configured.institution, configured.product);
-        Self { folder, store, vault, random, clock, catalogue, jwe: JweKeys::default() }
+        Self { folder, store, vault, random, clock, catalogue: catalogue(CATALOGUE), jwe: JweKeys::default() }
     }
 
     pub fn database(&self) -> PathBuf {

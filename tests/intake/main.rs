@@ -12,5 +12,10 @@ mod cards;
 mod desk;
 mod encrypted;
 mod importing;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
+mod pins;
 mod plastics;
 mod updates;
+#[path = "../support/vector_keys.rs"]
+mod vector_keys;
