@@ -136,6 +136,8 @@ fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
             unusable.push(finding);
         }
     }
+    let issuers = config.institutions.iter();
+    unusable.extend(issuers.flat_map(|institution| adapters::unusable_issuer_keys(institution, &vault, now)));
     lines.extend(unusable.into_iter().map(Line::from));
     lines.extend(expiring_keys(config, now));
 }
