@@ -12,7 +12,7 @@ use crate::order::create_card::CardParties;
 use crate::order::{CreateCard, ErrorCode, Order, Refusal};
 use crate::selection::Request;
 use crate::store::{IdKind, IntakeWork, NewCard};
-use crate::vault::{CvkUse, Owner};
+use crate::vault::Owner;
 
 /// The plastics a new card gets: event and status each, by sequence number.
 type Plastics = &'static [(ProductionEvent, PlasticStatus)];
@@ -52,13 +52,9 @@ impl Importer<'_> {
 
     /// A CVK whose time is over takes no new cards.
     fn check_keys(&self, product: &Product) -> Result<(), Refusal> {
-        let now = self.clock.now();
-        for key in pinned_cvv_key(product).into_iter().chain([product.cvv2_key.as_str()]) {
-            self.vault.live_cvk(key, CvkUse::New, now).map_err(|error| {
-                ErrorCode::KeyUnusable.because(format!("product {} cannot have new cards: {error}", product.code))
-            })?;
-        }
-        Ok(())
+        self.vault.live_for_new(product, self.clock.now()).map_err(|error| {
+            ErrorCode::KeyUnusable.because(format!("product {} cannot have new cards: {error}", product.code))
+        })
     }
 
     fn new_card(&self, of: &InstitutionId, card_id: CardId, card: Card, pan: &Pan, pan_index: [u8; 32]) -> NewCard {
@@ -188,16 +184,10 @@ fn plastic_of(
         status,
         expiry,
         marked_at: (status == PlasticStatus::Inactive).then_some(order.at),
-        cvv_key: pinned_cvv_key(product).map(str::to_owned),
+        cvv_key: product.pinned_cvv_key().map(str::to_owned),
         cvv2_key: product.cvv2_key.clone(),
         embossing_date: None,
     }
-}
-
-/// CVV1 and iCVV stand on stripe and chip only.
-fn pinned_cvv_key(product: &Product) -> Option<&str> {
-    let carried = product.stripe.is_some() || product.chip.is_some();
-    product.cvv_key.as_deref().filter(|_| carried)
 }
 
 /// Ids for `count` plastics by sequence number; the one given is the last's, which is the one that is produced.

@@ -17,6 +17,7 @@ mod delivered;
 mod kept;
 mod people;
 mod random;
+mod renewed;
 mod reported;
 mod resumed;
 mod selected;
