@@ -150,15 +150,9 @@ async fn r111_a13_only_cards_in_00_and_those_that_return_to_it_before_they_expir
 #[tokio::test]
 async fn r112_two_runs_of_a_day_renew_once() {
     let site = renewing(&[(3001, 2026, 12)]).await;
-    site.edit("fingerprint", "fingerprint = \"0000000000000000000000000000000000000000\", # ");
-    let broken = site.config_text();
-    site.edit("fingerprint = \"0000000000000000000000000000000000000000\", # ", "fingerprint");
-    let sound = site.config_text();
-    assert_ne!(broken, sound);
     std::fs::rename(site.path("keys/factory-x.asc"), site.path("keys/away.asc")).unwrap();
     std::fs::write(site.path("keys/factory-x.asc"), "no certificate").unwrap();
-    let night = site.open_for(NEXT).await;
-    let stopped = night.run(&night_of(NEXT)).await.unwrap();
+    let stopped = site.run(NEXT).await;
     assert_eq!((only(&stopped).outcome, told(&stopped.to_json())), (Outcome::Stopped, "246001: 1+0".into()));
     let again = site.run(NEXT).await;
     assert_eq!((only(&again).outcome, told(&again.to_json())), (Outcome::Stopped, "246001: 0+0".into()));
@@ -286,10 +280,7 @@ async fn r112_only_nights_renew_and_only_where_it_is_switched_on() {
 async fn r110_a_key_or_product_that_cannot_be_used_is_an_alert_once() {
     let site = renewing(&[(3001, 2026, 12), (3002, 2026, 12)]).await;
     let config = site.config_text();
-    site.edit(
-        "id = \"cvk2-1\"",
-        "id = \"cvk2-1\"\nnot_after = \"2026-11-21T12:00:00Z\"\nretire_at = \"2029-01-01T00:00:00Z\"",
-    );
+    site.edit("id = \"cvk2-1\"", "id = \"cvk2-1\"\nnot_after = 2026-11-21T12:00:00Z\nretire_at = 2029-01-01T00:00:00Z");
     let report = site.run(NEXT).await;
     assert_eq!(of(&report), ("246001: 0+0 KEY_UNUSABLE=2".into(), vec!["KEY_UNUSABLE"]), "{report}");
     assert_eq!(report.exit_code(), 1, "a person has something to mend");
