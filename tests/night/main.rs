@@ -16,10 +16,13 @@ mod counted;
 mod delivered;
 mod kept;
 mod people;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
 mod random;
 mod reported;
 mod resumed;
 mod selected;
+mod set_pins;
 mod settled;
 mod sftp;
 mod spooled;
