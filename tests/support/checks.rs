@@ -143,14 +143,19 @@ fn night(played: &Played, expect: &Expect, version: u8, complaints: &mut Complai
         let command = value["command"].as_str().unwrap_or_default();
         let by_code: BTreeMap<String, u64> = serde_json::from_value(value["warnings"].clone()).expect("warnings");
         same(&format!("warnings of {command}"), &warnings, &by_code, complaints);
-        for (verdict, listed) in [("held", &expect.held), ("excluded", &expect.excluded)] {
+        let is_plan = command == "plan";
+        let at_once = if is_plan { &[][..] } else { &expect.held_at_once };
+        let held = [&expect.held, at_once].concat();
+        for (verdict, listed) in [("held", &held), ("excluded", &expect.excluded)] {
             let found: BTreeMap<String, u64> =
                 serde_json::from_value(value[verdict]["byReason"].clone()).expect("counts");
             same(&format!("{verdict} of {command}"), &by_reason(listed), &found, complaints);
         }
         let closed = value["closed"].as_u64();
         same(&format!("closed of {command}"), &Some(expect.closed.len() as u64), &closed, complaints);
-        same(&format!("selected of {command}"), &expect.selected, &value["selected"].as_u64(), complaints);
+        let selected = expect.planned.filter(|_| is_plan).or(expect.selected);
+        same(&format!("selected of {command}"), &selected, &value["selected"].as_u64(), complaints);
+        same(&format!("renewals of {command}"), &expect.renewed, &renewals(&value["renewals"]), complaints);
     }
     if let Some(report) = &played.report {
         same("exit code", &expect.exit, &report["exitCode"].as_i64(), complaints);
@@ -165,6 +170,20 @@ fn night(played: &Played, expect: &Expect, version: u8, complaints: &mut Complai
         same("agreements", &expect.agreements, &agreements, complaints);
         same("alerts", &expect.alerts, &list("alerts", &|value| text(value, "code")), complaints);
     }
+}
+
+/// `institution EVENT count` and `institution REASON count`, as far as there are any.
+fn renewals(tallies: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for tally in tallies.as_array().into_iter().flatten() {
+        for counts in [&tally["renewed"], &tally["skipped"]["byReason"]] {
+            let counts = counts.as_object().into_iter().flatten().filter(|(_, count)| **count != 0);
+            found.extend(
+                counts.map(|(what, count)| format!("{} {what} {count}", tally["institution"].as_str().unwrap_or("?"))),
+            );
+        }
+    }
+    found
 }
 
 fn by_reason(listed: &[String]) -> BTreeMap<String, u64> {

@@ -81,9 +81,17 @@ pub struct Expect {
     pub warned: Vec<String>,
     pub exit: Option<i64>,
     pub selected: Option<u64>,
+    /// What the plan before a run selects, where the run first renews cards.
+    pub planned: Option<u64>,
+    /// `institution EVENT count`, and `institution REASON count` of what was due and not renewed.
+    #[serde(default)]
+    pub renewed: Vec<String>,
     /// `cardId CODE ageDays`.
     #[serde(default)]
     pub held: Vec<String>,
+    /// `cardId CODE`: of plastics that the run itself made, of which no plan can tell.
+    #[serde(default)]
+    pub held_at_once: Vec<String>,
     #[serde(default)]
     pub excluded: Vec<String>,
     #[serde(default)]
