@@ -77,7 +77,7 @@ impl Importer<'_> {
     async fn mark(&self, work: &mut dyn IntakeWork, of: &InstitutionId, plastic: &Plastic) -> Result<(), Failure> {
         let Some(marked_at) = plastic.marked_at else { return Ok(()) };
         let request = Request {
-            record_uid: RecordUid(self.random.uuid()),
+            record_uid: RecordUid(self.random.uuid_at(self.clock.now())),
             plastic_id: plastic.plastic_id,
             event: plastic.event,
             reproduction: false,

@@ -111,13 +111,13 @@ statement!(
 statement!(
     pub(super) PLASTICS = sqlite("SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p INDEXED BY plastic_sequence
     WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number"),
-    postgres("SELECT p.card_id, ", plastic_json!(postgres), "::text FROM plastic AS p
+    postgres("SELECT p.card_id, ", plastic_json!(postgres), " FROM plastic AS p
     WHERE p.institution = $1 AND p.card_id = $2 ORDER BY p.sequence_number")
 );
 statement!(
     pub(super) PLASTIC = sqlite("SELECT p.card_id, ", plastic_json!(), " FROM plastic AS p
     WHERE p.institution = $1 AND p.plastic_id = $2"),
-    postgres("SELECT p.card_id, ", plastic_json!(postgres), "::text FROM plastic AS p
+    postgres("SELECT p.card_id, ", plastic_json!(postgres), " FROM plastic AS p
     WHERE p.institution = $1 AND p.plastic_id = $2")
 );
 statement!(
@@ -136,10 +136,10 @@ statement!(
     VALUES ($1, $2, $3, $4, $5, $6, $7, 'OPEN')"
 );
 statement!(
-    pub(super) LIVE_REQUESTS = sqlite("SELECT json_group_array(", request_json!(), " ORDER BY r.number), r.state
+    pub(super) LIVE_REQUESTS = sqlite("SELECT json_group_array(", request_json!(), "), r.state
     FROM production_request AS r
     WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state"),
-    postgres("SELECT json_agg(", request_json!(postgres), " ORDER BY r.number)::text, r.state
+    postgres("SELECT CONCAT('[', string_agg(", request_json!(postgres), ", ','), ']'), r.state
     FROM production_request AS r
     WHERE r.institution = $1 AND r.card_id = $2 AND r.live = 1 GROUP BY r.state")
 );
