@@ -166,8 +166,7 @@ fn updates(database: &Database, cards: u32) -> String {
     let query = "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
                   WHERE relname IN ('production_request', 'plastic', 'file_item') ORDER BY relname";
     let settled = cards + cards / 5;
-    let expected =
-        format!("file_item|0|0\nplastic|{settled}|{settled}\nproduction_request|{}|{cards}", 2 * cards);
+    let expected = format!("file_item|0|0\nplastic|{settled}|{settled}\nproduction_request|{}|{cards}", 2 * cards);
     let asked = Instant::now();
     let mut found = database.psql(query);
     // A session tells what it counted when it ends, a moment after we hung up.

@@ -60,8 +60,9 @@ statement!(
     )
 );
 statement!(
-    ITEM_COUNTS = "SELECT COUNT(*), COUNT(CASE WHEN pin_action <> 'NONE' THEN 1 END) FROM file_item
-    WHERE file_id = $1 AND live = 1"
+    ITEM_COUNTS = "SELECT COUNT(CASE WHEN live = 1 THEN 1 END),
+        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
+    FROM file_item WHERE file_id = $1"
 );
 // What an earlier claim of the file took back stands there too, under an epoch of its own.
 statement!(
@@ -170,6 +171,9 @@ pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Resu
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
     let mut counts = ItemCounts { records: columns.number()?, with_pin: columns.number()?, fell_out: 0 };
+    if columns.number::<u64>()? == 0 {
+        return Ok(counts);
+    }
     let fell_out = |row: &Row| {
         let mut columns = Columns::of("file_item", row);
         let (reason, number): (Option<String>, u64) = (columns.take()?, columns.number()?);
