@@ -34,7 +34,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// What each statement is for, what its plan shows, and the words that must stand in it.
-const STATEMENTS: [(&str, &str, &[&str]); 14] = [
+const STATEMENTS: [(&str, &str, &[&str]); 10] = [
     (
         "DOSSIERS_OF_MANUFACTURER",
         "The claim reads what is due, card by card. It walks `request_live`, a partial index that holds what is OPEN or \
@@ -63,22 +63,15 @@ const STATEMENTS: [(&str, &str, &[&str]); 14] = [
         &["file_item_pkey"],
     ),
     ("ITEM_COUNTS", "Sealing counts what stands in the file, in the file's part of the table.", &["file_item"]),
-    ("MISMATCHES", "Plastics that are not INACTIVE any more: the file's items with their plastics.", &["plastic"]),
-    ("TELL_MOVED", "An event per plastic, in the file's order, before the plastics move.", &["Insert on event"]),
-    ("TELL_PREDECESSORS", "An event per older plastic that is closed.", &["Insert on event"]),
-    ("CLOSE_PREDECESSORS", "The older plastics of cards whose new plastic becomes ACTIVE.", &["Update on plastic"]),
     (
-        "MOVE_PLASTICS",
-        "All plastics of the file move. No index knows `status` and `embossing_date`, and pages are less than half full, \
-         so that every row stays on its page and no index is touched (HOT).",
-        &["Update on plastic"],
+        "SETTLE_ITEMS",
+        "All plastics of the file move, the older ones of their cards are closed, the requests are SENT, and an event tells of \
+         each plastic, in the file's order: items and plastics are looked up once for all of it. No index knows `status` and \
+         `embossing_date`, and pages are less than half full, so that every plastic stays on its page and no index is touched \
+         (HOT). Requests leave the partial indexes, which is what keeps those small.",
+        &["Update on plastic", "Update on production_request", "Insert on event"],
     ),
-    (
-        "REQUESTS_SENT",
-        "All requests of the file become SENT, found by the file's recordUids. They leave the partial indexes, which is \
-         what keeps those small.",
-        &["Update on production_request"],
-    ),
+    ("CLOSE_SUPERSEDED", "PIN orders that waited and whose card's letter has gone out.", &["request_"]),
     (
         "CLOSED_AFTER_SEALING",
         "Cards that were closed after the claim: only where a newer version is there are two versions compared.",

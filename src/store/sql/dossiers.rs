@@ -12,7 +12,7 @@ use crate::store::{Due, Route, StoreError};
 /// The statement for one kind of route. `$1` institution, `$2` T0, `$3` after which card, `$4` how many cards or (on
 /// PostgreSQL) NULL for all, `$5` the cards asked for or NULL, `$6` and `$7` the route's.
 ///
-/// PostgreSQL gathers the requests of each card before it joins anything: what it joined first it would sort.
+/// PostgreSQL looks the route up per request, not by a join: a join it would do first, and then sort what it joined.
 ///
 /// A PIN made for a request that was never sent is not one the card has. Where the request is OPEN again (its file was
 /// claimed anew), it is decided as if for the first time, so that its letter is not lost (R41), and finds its PIN
@@ -56,8 +56,9 @@ macro_rules! dossiers {
           FROM production_request AS r
          WHERE r.institution = $1 AND r.live = 1 AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id = ANY($5))
-         GROUP BY r.institution, r.card_id ORDER BY r.institution, r.card_id) AS due
-  JOIN card AS c ON c.institution = due.institution AND c.card_id = due.card_id AND ", $postgres_route, "
+           AND ", $postgres_route, "
+         GROUP BY r.institution, r.card_id ORDER BY r.institution, r.card_id LIMIT $4) AS due
+  JOIN card AS c ON c.institution = due.institution AND c.card_id = due.card_id
   LEFT JOIN card_version AS cv
     ON cv.institution = c.institution AND cv.card_id = c.card_id AND cv.version = c.version
   LEFT JOIN customer AS k ON k.institution = c.institution AND k.customer_id = c.customer_id
@@ -66,19 +67,25 @@ macro_rules! dossiers {
   LEFT JOIN account AS a ON a.institution = c.institution AND a.account_id = c.account_id
   LEFT JOIN account_version AS av
     ON av.institution = a.institution AND av.account_id = a.account_id AND av.version = a.version
- ORDER BY due.institution, due.card_id LIMIT $4")
+ ORDER BY due.card_id")
         );
     };
 }
 dossiers!(
     DOSSIERS_OF_MANUFACTURER,
     sqlite("(c.manufacturer = $6 OR (c.manufacturer IS NULL AND $7 = 1))"),
-    postgres("(COALESCE(c.manufacturer, CASE WHEN $7 = 1 THEN $6 END) = $6)")
+    postgres(
+        "COALESCE((SELECT c.manufacturer FROM card AS c WHERE c.institution = r.institution AND c.card_id = r.card_id),
+                CASE WHEN $7 = 1 THEN $6 END) = $6"
+    )
 );
 dossiers!(
     DOSSIERS_ELSEWHERE,
     sqlite("(c.manufacturer NOT IN (SELECT value FROM json_each($6)) OR (c.manufacturer IS NULL AND $7 = 0))"),
-    postgres("COALESCE(c.manufacturer <> ALL($6), $7 = 0)")
+    postgres(
+        "COALESCE((SELECT c.manufacturer <> ALL($6) FROM card AS c
+                WHERE c.institution = r.institution AND c.card_id = r.card_id), $7 = 0)"
+    )
 );
 
 statement!(
