@@ -31,7 +31,7 @@ use emboss::trial::{Installation, lay_out};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-pub use orders::{card, person, update_card, update_plastic, with};
+pub use orders::{card, for_card, person, update_card, update_plastic, with};
 
 /// The issuer of the laid-out configuration.
 pub const ISSUER: &str = "246001";
