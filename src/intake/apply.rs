@@ -22,9 +22,7 @@ impl Importer<'_> {
             Operation::ReplaceCard(body) => self.replace_card(work, order, offer, body).await,
             Operation::OrderPhysical(body) => self.order_physical(work, order, offer, *body).await,
             Operation::ReorderPin(card_id) => self.reorder_pin(work, order, offer, *card_id).await,
-            Operation::SetPin(_) => {
-                Err(ErrorCode::OperationNotSupported.because("this version does not take such orders yet").into())
-            }
+            Operation::SetPin(body) => self.set_pin(work, order, offer, body).await,
             Operation::UpdatePlastic(body) => self.update_plastic(work, order, *body).await,
         }
     }

@@ -28,6 +28,11 @@ impl Importer<'_> {
         if new != was {
             work.put_card(of, body.card_id, version + 1, &new, order.at).await?;
         }
+        if new.pin_status == PinStatus::Set && was.pin_status != PinStatus::Set {
+            // R35, R36: the plastic gets the PIN its holder chose, so a random one that never went out must not come
+            // to be on record with it.
+            work.void_pins(of, body.card_id).await?;
+        }
         let mut answer = Answer::new(&order.order_id, "Card updated", body.card_id);
         warn_of_pin(work, of, body.card_id, body.pin_status, &mut answer).await?;
         Ok(answer)

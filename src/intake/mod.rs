@@ -18,6 +18,7 @@ mod pin_letter;
 mod plastics;
 mod reissue;
 mod replace;
+mod set_pin;
 
 use std::io::{self, BufRead, Write};
 

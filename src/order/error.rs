@@ -124,7 +124,7 @@ words!(
         ProductWithoutPin = "PRODUCT_WITHOUT_PIN",
         /// R32: a file with a PIN of the card is being made.
         PinInProduction = "PIN_IN_PRODUCTION",
-        /// The card verification key takes no new cards, or is not there.
+        /// A key of the product, or the zone key of a PIN block, is not there, not in force or does not fit.
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
         EncryptedDataUnreadable = "ENCRYPTED_DATA_UNREADABLE",

@@ -22,6 +22,7 @@ pub const CATALOGUE: &str = r#"
 [[institution]]
 id = "246001"
 default_product = "VISA_CARD"
+set_pin_keys = ["zpk-x-1", "zpk-x-2", "zpk-x-3", "cvk-1", "zpk-gone"]
 [[institution]]
 id = "246002"
 
@@ -36,6 +37,15 @@ service_code = "201"
 cvv_key = "cvk-1"
 cvv2_key = "cvk2-1"
 stripe = { track1 = "{cvv}", track2 = "{cvv}" }
+[[product]]
+institution = "246001"
+code = "VISA_PIN"
+scheme = "VISA"
+form = "physical"
+pan_prefixes = ["40000055"]
+months = 36
+cvv2_key = "cvk2-1"
+pin = { pvv_key = "pvk-1", pvki = "3" }
 [[product]]
 institution = "246001"
 code = "MC_INSTANT"
@@ -136,6 +146,11 @@ pub fn card_id(text: &str) -> CardId {
     text.parse().unwrap()
 }
 
+pub fn catalogue(text: &str) -> Catalogue {
+    let configured: Configured = toml::from_str(text).unwrap();
+    Catalogue::new(configured.institution, configured.product)
+}
+
 impl Desk {
     pub async fn open() -> Self {
         Self::with_keys(|_| {}).await
@@ -152,15 +167,12 @@ impl Desk {
         let patience = Duration::from_secs(5);
         let store = SqlStore::sqlite(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
         let jwe = JweKeys::default();
-        let mut desk = Self { folder, store, vault, random, clock, catalogue: Catalogue::default(), jwe };
-        desk.configure(CATALOGUE);
-        desk
+        Self { folder, store, vault, random, clock, catalogue: catalogue(CATALOGUE), jwe }
     }
 
     /// Gives it another configuration.
     pub fn configure(&mut self, catalogue: &str) {
-        let configured: Configured = toml::from_str(catalogue).unwrap();
-        self.catalogue = Catalogue::new(configured.institution, configured.product);
+        self.catalogue = self::catalogue(catalogue);
     }
 
     pub fn database(&self) -> PathBuf {

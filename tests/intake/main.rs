@@ -13,8 +13,13 @@ mod desk;
 mod encrypted;
 mod importing;
 mod physical;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
 mod pin_letters;
+mod pins;
 mod plastics;
 mod reissue;
 mod replace;
 mod updates;
+#[path = "../support/vector_keys.rs"]
+mod vector_keys;

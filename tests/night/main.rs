@@ -17,10 +17,13 @@ mod delivered;
 mod kept;
 mod ordered;
 mod people;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
 mod random;
 mod reported;
 mod resumed;
 mod selected;
+mod set_pins;
 mod settled;
 mod sftp;
 mod spooled;
