@@ -231,7 +231,7 @@ async fn r28_the_letter_of_a_reissue_answers_the_pin_order() {
     assert_eq!(site.number("SELECT COUNT(*) FROM pin").await, 1);
     assert!(report.arithmetic().adds_up());
 
-    site.take("2026-11-22T10:00:00Z", &[for_card("reorderPin", 3001)]).await;
+    site.reorder_pin(3001, "2026-11-22T10:00:00Z").await;
     site.run(AFTERWARDS).await;
     assert_eq!(newest(&site).record_type.as_str(), "PIN_ONLY", "R130: the one before is answered");
 }
@@ -253,7 +253,7 @@ async fn r27_a_pin_that_is_delivered_electronically_is_not_mailed_again() {
     let site = Site::with_cards(&[]).await;
     site.take(ORDERED, &[with(card(3001, 1001), json!({"body": {"pinDeliveryType": "EPIN"}}))]).await;
     site.run(DATE).await;
-    site.take("2026-11-21T10:00:00Z", &[for_card("reorderPin", 3001)]).await;
+    site.reorder_pin(3001, "2026-11-21T10:00:00Z").await;
     let report = site.run(NEXT).await;
     assert_eq!((report.arithmetic().closed, site.delivered().len()), (1, 1), "{report}");
     assert_eq!(requests(&site, 3001).await[1], "ROPIN CLOSED NOTHING_TO_PRINT");

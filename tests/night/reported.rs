@@ -7,7 +7,7 @@ use emboss::night::NightError;
 use emboss::report::Outcome;
 use serde_json::json;
 
-use crate::site::{DATE, NEXT, ORDERED, Site, at, card, for_card, night_of, only, update_card, with};
+use crate::site::{DATE, NEXT, ORDERED, Site, at, card, night_of, only, update_card, with};
 use crate::tripwire::{Tripwire, When};
 
 /// One of each: a record, a hold, bad data, an exclusion, a request closed without a record.
@@ -27,7 +27,7 @@ async fn mixed() -> Site {
         ],
     )
     .await;
-    site.take(ORDERED, &[for_card("reorderPin", 3004)]).await;
+    site.reorder_pin(3004, ORDERED).await;
     site
 }
 

@@ -146,7 +146,7 @@ async fn r25_r67_a_reordered_pin_is_mailed_and_moves_nothing() {
     let site = Site::with_cards(&[3001]).await;
     site.run(DATE).await;
     let mailed = site.delivered()[0].records[0].pin_mailer.clone().expect("R41: a new PIN is mailed");
-    site.take("2026-11-21T10:00:00Z", &[for_card("reorderPin", 3001)]).await;
+    site.reorder_pin(3001, "2026-11-21T10:00:00Z").await;
     let before = site.events("plastic.moved").await.len();
     let report = site.run(NEXT).await;
     let file = &site.delivered()[1];

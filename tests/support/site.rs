@@ -225,6 +225,11 @@ impl Site {
         }
     }
 
+    /// Reorders the PIN of a card.
+    pub async fn reorder_pin(&self, card: u32, now: &str) {
+        self.take(now, &[for_card("reorderPin", card)]).await;
+    }
+
     /// Runs the night of a date.
     pub async fn run(&self, date: &str) -> Report {
         self.open_for(date).await.run(&night_of(date)).await.expect("the run ends")
