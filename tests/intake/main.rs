@@ -16,6 +16,9 @@ mod importing;
 mod pin_blocks;
 mod pins;
 mod plastics;
+mod race;
+#[path = "../support/mod.rs"]
+mod support;
 mod updates;
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;

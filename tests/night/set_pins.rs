@@ -1,7 +1,6 @@
 //! PINs that holders set, through whole nights: the file has exactly that PIN, and so has the record afterwards.
 
 use emboss::document::Record;
-use emboss::store::Store;
 use emboss::vault::{Owner, Wrapped};
 use serde_json::{Value, json};
 
