@@ -117,6 +117,14 @@ pub struct Product {
     pub pin: Option<PinTerms>,
 }
 
+impl Product {
+    /// The key of CVV1 and iCVV that a plastic made now is pinned to; these stand on stripe and chip only.
+    pub fn pinned_cvv_key(&self) -> Option<&str> {
+        let carried = self.stripe.is_some() || self.chip.is_some();
+        self.cvv_key.as_deref().filter(|_| carried)
+    }
+}
+
 fn active() -> ProducedAs {
     ProducedAs::Active
 }

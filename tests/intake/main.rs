@@ -12,13 +12,17 @@ mod cards;
 mod desk;
 mod encrypted;
 mod importing;
+mod physical;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;
+mod pin_letters;
 mod pins;
 mod plastics;
 mod race;
 #[path = "../support/mod.rs"]
 mod support;
+mod reissue;
+mod replace;
 mod updates;
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;
