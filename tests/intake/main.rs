@@ -19,10 +19,10 @@ mod pin_letters;
 mod pins;
 mod plastics;
 mod race;
-#[path = "../support/mod.rs"]
-mod support;
 mod reissue;
 mod replace;
+#[path = "../support/mod.rs"]
+mod support;
 mod updates;
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;

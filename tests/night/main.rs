@@ -18,6 +18,7 @@ mod kept;
 mod people;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;
+mod pin_matrix;
 mod random;
 mod reported;
 mod resumed;
