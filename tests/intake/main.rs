@@ -24,5 +24,6 @@ mod replace;
 #[path = "../support/mod.rs"]
 mod support;
 mod updates;
+#[allow(dead_code, reason = "shared with tests that open the whole vault")]
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;

@@ -20,6 +20,7 @@ mod people;
 mod pin_blocks;
 mod pin_matrix;
 mod random;
+mod renewed;
 mod reported;
 mod resumed;
 mod selected;

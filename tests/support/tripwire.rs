@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use emboss::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use emboss::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use emboss::renewal::Renewable;
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
     AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow, SettleOutcome,
-    Store, StoreError,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock, RunRow,
+    SettleOutcome, Store, StoreError,
 };
 
 /// Whether the step itself still happens.
@@ -178,6 +179,21 @@ impl Store for Tripwire {
         self.inner.dossiers(due, after, limit).await
     }
 
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError> {
+        self.here()?;
+        self.inner.renewable(of, expiry, after, limit).await
+    }
+
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError> {
+        self.step("renew", self.inner.renew(order)).await
+    }
+
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         self.step("claim", self.inner.claim(order, decide)).await
     }
@@ -218,12 +234,17 @@ impl Store for Tripwire {
         self.step("adopt", self.inner.adopt(file, epoch)).await
     }
 
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError> {
         self.here()?;
-        self.inner.pins_to_issue(file_id, limit).await
+        self.inner.pins_to_issue(file_id, after, limit).await
     }
 
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError> {
         self.step("save_pins", self.inner.save_pins(file_id, epoch, pins)).await
     }
 
