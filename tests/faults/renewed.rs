@@ -64,7 +64,7 @@ fn renewed(books: &Books) -> (Vec<u32>, usize) {
     (second.map(|(card, _)| *card).collect(), told)
 }
 
-fn f02_killed_while_cards_are_renewed_each_gets_one_plastic(database: Database) {
+fn f01_killed_while_cards_are_renewed_each_gets_one_plastic(database: Database) {
     let site = renewing(database);
     dies(&site);
     let first_page = site.books();
@@ -109,4 +109,4 @@ fn check_file(site: &Site, books: &Books) {
     }
 }
 
-crate::on_each_database!(f02_killed_while_cards_are_renewed_each_gets_one_plastic);
+crate::on_each_database!(f01_killed_while_cards_are_renewed_each_gets_one_plastic);
