@@ -118,7 +118,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// The key of CVV1 and iCVV that its plastics pin: none where it has neither stripe nor chip to carry them.
+    /// The key of CVV1 and iCVV that a plastic made now is pinned to; these stand on stripe and chip only.
     pub fn pinned_cvv_key(&self) -> Option<&str> {
         let carried = self.stripe.is_some() || self.chip.is_some();
         self.cvv_key.as_deref().filter(|_| carried)

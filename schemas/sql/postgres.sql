@@ -148,11 +148,14 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     BIGINT NOT NULL,
-    PRIMARY KEY (institution, card_id, version)
+    void        BIGINT NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
+    PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL)
 );
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- Runs and files -----------------------------------------------------------------------------------------------
 

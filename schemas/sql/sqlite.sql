@@ -131,12 +131,15 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     INTEGER NOT NULL,
+    void        INTEGER NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
     PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL),
     FOREIGN KEY (institution, card_id) REFERENCES card (institution, card_id)
 ) STRICT, WITHOUT ROWID;
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- What a night claims ------------------------------------------------------------------------------------------
 

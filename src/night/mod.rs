@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use tokio::sync::Semaphore;
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
@@ -178,6 +179,8 @@ struct Run {
     ahead: BTreeMap<FileId, JournalEntry>,
     /// The houses' doors, by destination.
     doors: Doors,
+    /// How many agreements may be at work: `run.agreements_at_once`.
+    places: Arc<Semaphore>,
     /// Set where the run as a whole cannot go on: what else is at work begins no new transition.
     halted: Arc<AtomicBool>,
 }
@@ -237,6 +240,9 @@ impl Night {
         if !report.arithmetic().adds_up() {
             report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
         }
+        for alert in &report.alerts {
+            tracing::warn!(alert = %alert.code, "{}", alert.text);
+        }
         self.end(&report).await?;
         fault::reach(Point::RunEnded);
         Ok(report)
@@ -254,6 +260,7 @@ impl Night {
             },
             ahead,
             doors: Doors::new(self.settings.uploads_at_once),
+            places: Arc::new(Semaphore::new(self.settings.agreements_at_once.max(1))),
             halted: Arc::default(),
         }
     }

@@ -79,6 +79,14 @@ impl Vault {
         self.ring.live_cvk(id, wanted, at)
     }
 
+    /// Whether an issuer's PIN blocks may be taken in under a key at an instant: a zone PIN key that may decrypt.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
+    pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
+        self.ring.live_for_issuer(id, at)
+    }
+
     /// Whether the keys that a new plastic of a product pins may be used for new cards at an instant.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ macro_rules! contract {
                 r6_due_is_marked_until_the_cut_off_inclusive,
                 r8_every_card_has_one_route,
                 dossiers_come_in_pages_by_card,
+                r36_a_pin_that_no_request_asked_for_is_on_record,
             }
             claims {
                 a_claim_freezes_what_was_decided,
@@ -62,6 +63,8 @@ macro_rules! contract {
                 r40_the_first_pin_of_a_request_wins,
                 r35_a_stored_pin_is_pinned_as_it_was_decided_on,
                 two_pins_for_one_card_get_two_versions,
+                r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_another,
+                r32_held_requests_are_claimed_afterwards,
                 an_on_demand_run_narrows_to_cards,
             }
             files {

@@ -28,6 +28,8 @@ pub enum When {
     UnansweredAfter,
     /// The same where it did not happen.
     UnansweredBefore,
+    /// It happens behind the first look at the night: the server was still writing.
+    UnansweredLate,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +37,7 @@ struct State {
     steps: Vec<String>,
     gone: bool,
     tripped: bool,
+    late: bool,
 }
 
 /// The store around the real one.
@@ -91,7 +94,8 @@ impl Tripwire {
             return Err(unanswered());
         }
         let done = doing.await;
-        if trips == Some(When::UnansweredAfter) {
+        if let Some(when @ (When::UnansweredAfter | When::UnansweredLate)) = trips {
+            self.state.lock().expect("not poisoned").late = when == When::UnansweredLate;
             return Err(unanswered());
         }
         if trips == Some(When::After) {
@@ -205,6 +209,9 @@ impl Store for Tripwire {
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError> {
         self.here()?;
+        if std::mem::take(&mut self.state.lock().expect("not poisoned").late) {
+            return Ok(None);
+        }
         self.inner.night(night, institution, manufacturer).await
     }
 
