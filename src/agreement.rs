@@ -123,6 +123,20 @@ impl Product {
         let carried = self.stripe.is_some() || self.chip.is_some();
         self.cvv_key.as_deref().filter(|_| carried)
     }
+
+    /// R4 with A23: why a card gets no plastic, where it gets none. Where the order did not say (`wanted`), the product's
+    /// form does. A virtual product without a service code cannot make one whatever the order says: a record must carry it.
+    pub fn no_plastic(product: Option<&Self>, wanted: Option<bool>) -> Option<&'static str> {
+        let virtual_product = product.filter(|product| product.form == ProductForm::Virtual);
+        match (wanted, virtual_product) {
+            (Some(false), _) => Some("physical is false"),
+            (None, Some(_)) => Some("the product is virtual"),
+            (Some(true), Some(product)) if product.service_code.is_none() => {
+                Some("the product is virtual, without service code")
+            }
+            _ => None,
+        }
+    }
 }
 
 fn active() -> ProducedAs {

@@ -132,6 +132,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 -- No foreign key: it would lock and rewrite the card's row for every PIN that a night makes. Both come from one item
 -- of a file, and cards are never deleted.
 CREATE TABLE pin (

@@ -117,6 +117,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 CREATE TABLE pin (
     institution TEXT    NOT NULL,
     card_id     INTEGER NOT NULL,

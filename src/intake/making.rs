@@ -13,7 +13,7 @@ use crate::card::{
 };
 use crate::order::{ErrorCode, Order, Refusal};
 use crate::store::{IdKind, IntakeWork, NewCard};
-use crate::vault::{CvkUse, Owner};
+use crate::vault::{CvkUse, KeyError, Owner};
 
 /// The plastics a card is made with: event and status each, by sequence number.
 pub(super) type Plastics = &'static [(ProductionEvent, PlasticStatus)];
@@ -67,18 +67,14 @@ impl Importer<'_> {
 
     /// Keys whose time is over take nothing new.
     pub(super) fn check_keys(&self, product: &Product) -> Result<(), Refusal> {
-        for key in product.pinned_cvv_key().into_iter().chain([product.cvv2_key.as_str()]) {
-            self.check_key(product, key)?;
-        }
-        Ok(())
+        let live = self.vault.live_for_new(product, self.clock.now());
+        live.map_err(|error| unusable(product, &error))
     }
 
     /// A CVK whose time is over takes nothing new.
     pub(super) fn check_key(&self, product: &Product, key: &str) -> Result<(), Refusal> {
         let live = self.vault.live_cvk(key, CvkUse::New, self.clock.now());
-        live.map(drop).map_err(|error| {
-            ErrorCode::KeyUnusable.because(format!("product {} cannot have new cards: {error}", product.code))
-        })
+        live.map(drop).map_err(|error| unusable(product, &error))
     }
 
     fn new_card(&self, of: &InstitutionId, card_id: CardId, card: Card, pan: &Pan, pan_index: [u8; 32]) -> NewCard {
@@ -169,4 +165,8 @@ async fn plastic_ids(
     }
     ids.extend(given);
     Ok(ids)
+}
+
+fn unusable(product: &Product, error: &KeyError) -> Refusal {
+    ErrorCode::KeyUnusable.because(format!("product {} cannot have new cards: {error}", product.code))
 }

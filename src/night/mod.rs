@@ -22,6 +22,7 @@ mod people;
 mod personalise;
 mod pins;
 mod planning;
+mod renewing;
 mod retention;
 #[cfg(test)]
 mod sample;
@@ -208,6 +209,7 @@ impl Night {
         let unfinished = self.store.unfinished().await?;
         let mut alerts: Vec<Alert> = self.missed_nights(order, &earlier).into_iter().collect();
         alerts.extend(self.orphans(&unfinished));
+        let renewals = self.renew(&run, &mut alerts).await?;
         let (mut agreements, mut resumed) = (Vec::new(), Vec::new());
         for gathered in self.side_by_side(&run, &unfinished).await? {
             agreements.push(gathered.report);
@@ -226,6 +228,7 @@ impl Night {
             started_at,
             ended_at: self.store.now().await?,
             crypto: self.vault.crypto().name(),
+            renewals,
             agreements,
             unrouted,
             resumed,

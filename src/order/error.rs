@@ -60,8 +60,6 @@ words!(
         OrderInFuture = "ORDER_IN_FUTURE",
         /// No such operation.
         OperationUnknown = "OPERATION_UNKNOWN",
-        /// An operation of the API that this version does not take yet.
-        OperationNotSupported = "OPERATION_NOT_SUPPORTED",
         /// `encryptedData` is not a JWE as agreed.
         EncryptedDataInvalid = "ENCRYPTED_DATA_INVALID",
         /// The decrypted card number is none.
@@ -160,7 +158,6 @@ impl ErrorCode {
             | C::NameTooLong
             | C::OrderInFuture
             | C::OperationUnknown
-            | C::OperationNotSupported
             | C::EncryptedDataInvalid
             | C::CardNumberInvalid => ErrorType::Static,
             C::InstitutionUnknown

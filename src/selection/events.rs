@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Candidate, Dossier, ReasonCode, Request, Verdict};
-use crate::agreement::{Product, ProductForm};
+use crate::agreement::Product;
 use crate::card::{Card, Plastic, PlasticStatus, ProductionEvent};
 
 /// R6: due is what was marked at T0 or before, to the microsecond.
@@ -45,17 +45,12 @@ pub(super) fn not_virtual(request: &Request, plastic: &Plastic) -> Result<(), Ve
     Ok(())
 }
 
-/// R4 with A23: where the order does not say, the product's form does. A virtual product that was given no service
-/// code cannot make a plastic whatever the order says: the record must carry one.
+/// R4 with A23.
 pub(super) fn physical(card: &Card, product: Option<&Product>) -> Result<(), Verdict> {
-    let virtual_product = product.filter(|product| product.form == ProductForm::Virtual);
-    let detail = match (card.embossing.physical, virtual_product) {
-        (Some(false), _) => "physical is false",
-        (None, Some(_)) => "the product is virtual",
-        (Some(true), Some(product)) if product.service_code.is_none() => "the product is virtual, without service code",
-        _ => return Ok(()),
-    };
-    Err(Verdict::Exclude(ReasonCode::PhysicalFalse.because(detail)))
+    match Product::no_plastic(product, card.embossing.physical) {
+        Some(why) => Err(Verdict::Exclude(ReasonCode::PhysicalFalse.because(why))),
+        None => Ok(()),
+    }
 }
 
 /// R1, R3: a first production needs an INACTIVE plastic, a reproduction one that was produced. No code of its own is

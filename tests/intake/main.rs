@@ -21,5 +21,6 @@ mod plastics;
 mod reissue;
 mod replace;
 mod updates;
+#[allow(dead_code, reason = "shared with tests that open the whole vault")]
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;

@@ -19,6 +19,7 @@ mod people;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;
 mod random;
+mod renewed;
 mod reported;
 mod resumed;
 mod selected;

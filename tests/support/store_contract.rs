@@ -18,6 +18,9 @@ pub(crate) mod people;
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 
+#[path = "store_renewals.rs"]
+pub(crate) mod renewals;
+
 #[path = "store_orders.rs"]
 pub(crate) mod intake;
 
@@ -92,6 +95,14 @@ macro_rules! contract {
                 r67_r130_a_duplicate_repeats_the_items_and_moves_nothing,
                 a_duplicate_lets_items_go_and_their_requests_stay_sent,
                 only_a_settled_file_is_duplicated,
+            }
+            renewals {
+                r110_a_month_is_read_by_the_newest_plastic_in_use,
+                r112_a_renewal_makes_marks_closes_and_tells,
+                r112_a_card_is_renewed_once,
+                r111_a_card_that_changed_since_it_was_read_is_left_out,
+                fault_22_a_run_that_was_superseded_renews_nothing,
+                renewals_take_no_plastic_id_that_is_used,
             }
             settlements {
                 r60_nothing_moves_before_the_settlement_and_all_with_it,

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use emboss::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use emboss::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use emboss::renewal::Renewable;
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
     AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow, SettleOutcome,
-    Store, StoreError,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock, RunRow,
+    SettleOutcome, Store, StoreError,
 };
 
 /// Whether the step itself still happens.
@@ -176,6 +177,21 @@ impl Store for Tripwire {
     async fn dossiers(&self, due: &Due, after: Option<CardId>, limit: u32) -> Result<Vec<Dossier>, StoreError> {
         self.here()?;
         self.inner.dossiers(due, after, limit).await
+    }
+
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError> {
+        self.here()?;
+        self.inner.renewable(of, expiry, after, limit).await
+    }
+
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError> {
+        self.step("renew", self.inner.renew(order)).await
     }
 
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::columns::Columns;
 use super::connection::{Connection, Transaction};
 use super::statement::{Row, Statement};
-use super::{corrupt, events, guarded, intake_statements as sql, text_of};
+use super::{events, guarded, ids, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
@@ -94,17 +94,7 @@ impl IntakeWork for SqlIntake {
     }
 
     async fn next_id(&mut self, of: &InstitutionId, kind: IdKind) -> Result<i64, StoreError> {
-        loop {
-            let row = sql::NEXT_ID.call().bind(of.as_str()).bind(kind.as_str()).row(self.connection()).await?;
-            let row = row.ok_or_else(|| corrupt("id_counter", "it gave no number"))?;
-            let id: i64 = Columns::of("id_counter", &row).take()?;
-            let used = sql::last_used(kind).call().bind(of.as_str()).bind(id).row(self.connection()).await?;
-            let Some(used) = used else { return Ok(id) };
-            // The platform's own ids stand here: on behind all that follow each other, in one step.
-            let last: i64 = Columns::of(kind.as_str(), &used).take()?;
-            let call = sql::SET_LAST_ID.call().bind(of.as_str()).bind(kind.as_str()).bind(last);
-            guarded(call.run(self.connection()).await?, || "id_counter".to_owned(), "its row is gone")?;
-        }
+        ids::next(self.connection(), of, kind).await
     }
 
     async fn customer(&mut self, of: &InstitutionId, id: CustomerId) -> Result<Option<(i64, Customer)>, StoreError> {
