@@ -87,6 +87,7 @@ scenarios! {
     replace_a_virtual_card = "replace-a-virtual-card",
     replace_with_instant_issuing = "replace-with-instant-issuing",
     replaced_then_stolen = "replaced-then-stolen",
+    replaced_while_in_production = "replaced-while-in-production",
     replaced_while_waiting = "replaced-while-waiting",
     replacement_leaves_old_orders_behind = "replacement-leaves-old-orders-behind",
     set_pin_formats_and_refusals = "set-pin-formats-and-refusals",
