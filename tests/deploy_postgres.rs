@@ -200,6 +200,23 @@ fn who_looks_sees_no_secret_and_changes_nothing() {
     assert!(ask("DELETE FROM audit").unwrap_err().contains("permission denied"));
 }
 
+/// What needs more than a reader may see is refused, and nothing is left behind.
+#[test]
+fn of_the_commands_a_reader_has_the_events_alone() {
+    let database = deployed();
+    database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
+    let trial = Trial::on(&database);
+    trial.import(&orders()).exits(0);
+    trial.run(&["run"]).exits(0);
+    let told = trial.run(&["events"]).exits(0).stdout;
+    trial.configure("postgres://emboss@", "postgres://berta@");
+    assert_eq!(trial.run(&["events"]).exits(0).stdout, told);
+    for command in ["status", "plan", "run"] {
+        trial.run(&[command]).exits(3).says(&["permission denied"]);
+    }
+    assert_eq!(trial.delivered().len(), 1);
+}
+
 #[test]
 fn a_stranger_does_not_even_get_in() {
     let database = deployed();

@@ -38,8 +38,8 @@ const STATEMENTS: [(&str, &str, &[&str]); 15] = [
     (
         "DOSSIERS_OF_MANUFACTURER",
         "The claim reads what is due, card by card. It walks `request_live`, a partial index that holds what is OPEN or \
-         CLAIMED and nothing of earlier nights, in the order of cards, and finds everything else by its key. It is a cursor: \
-         one plan and one walk for all pages.",
+         CLAIMED and nothing of earlier nights, puts the requests into the order of cards, and finds everything else by its \
+         key. It is a cursor: one plan and one walk for all pages.",
         &["request_live"],
     ),
     ("WRITE_ITEMS", "A page of items, one array per column. No foreign key is looked up.", &["Insert on file_item"]),

@@ -132,6 +132,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 -- No foreign key: it would lock and rewrite the card's row for every PIN that a night makes. Both come from one item
 -- of a file, and cards are never deleted.
 CREATE TABLE pin (
@@ -145,11 +148,14 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     BIGINT NOT NULL,
-    PRIMARY KEY (institution, card_id, version)
+    void        BIGINT NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
+    PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL)
 );
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- Runs and files -----------------------------------------------------------------------------------------------
 

@@ -117,6 +117,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 CREATE TABLE pin (
     institution TEXT    NOT NULL,
     card_id     INTEGER NOT NULL,
@@ -128,12 +131,15 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     INTEGER NOT NULL,
+    void        INTEGER NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
     PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL),
     FOREIGN KEY (institution, card_id) REFERENCES card (institution, card_id)
 ) STRICT, WITHOUT ROWID;
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- What a night claims ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ use crate::night::{RunOrder, file_report, ways_on};
 use crate::plan::{FindingLine, Plan};
 use crate::report::FileReport;
 use crate::selection::Standing;
-use crate::settlement::FileState;
+use crate::settlement::{FileState, RunKind};
 use crate::store::{NightKey, RunRow};
 
 /// Runs and files shown without a date.
@@ -27,7 +27,7 @@ pub(super) struct StatusArguments {
 pub(super) async fn status(arguments: &StatusArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
     let runs = runs(&opened, arguments.date).await?;
-    let files = files(&opened, arguments.date).await?;
+    let files = files(&opened, arguments.date, &runs).await?;
     let plan = opened.night.plan(&as_of_now(&opened).await?).await?;
     show(*output, &runs, &files, &plan);
     output.object(&object(&runs, &files, &plan));
@@ -48,11 +48,18 @@ struct Shown {
     help: Vec<String>,
 }
 
-/// The newest files, or those of a date; whatever is unfinished stands first where it is older than those.
-async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<Shown>, Failure> {
+/// The newest files, or those of a date and of its runs on demand; whatever is unfinished stands first where it is older
+/// than those.
+async fn files(opened: &Opened, date: Option<NaiveDate>, runs: &[RunRow]) -> Result<Vec<Shown>, Failure> {
     let store = &opened.night.store;
     let rows = match date {
-        Some(date) => store.files(&NightKey::Date(date)).await?,
+        Some(date) => {
+            let mut rows = store.files(&NightKey::Date(date)).await?;
+            for run in runs.iter().filter(|run| run.kind == RunKind::OnDemand) {
+                rows.extend(store.files(&NightKey::OnDemand(run.run_id)).await?);
+            }
+            rows
+        }
         None => {
             let newest = store.newest_files(NEWEST).await?;
             let mut rows = store.unfinished().await?;

@@ -19,6 +19,7 @@ impl Night {
             business_date: order.business_date,
             cut_off: order.cut_off,
             crypto: self.vault.crypto().name(),
+            renewals: self.plan_renewals(order).await?,
             agreements: Vec::new(),
             unrouted: Vec::new(),
             findings: Vec::new(),

@@ -60,8 +60,6 @@ words!(
         OrderInFuture = "ORDER_IN_FUTURE",
         /// No such operation.
         OperationUnknown = "OPERATION_UNKNOWN",
-        /// An operation of the API that this version does not take yet.
-        OperationNotSupported = "OPERATION_NOT_SUPPORTED",
         /// `encryptedData` is not a JWE as agreed.
         EncryptedDataInvalid = "ENCRYPTED_DATA_INVALID",
         /// The decrypted card number is none.
@@ -124,7 +122,7 @@ words!(
         ProductWithoutPin = "PRODUCT_WITHOUT_PIN",
         /// R32: a file with a PIN of the card is being made.
         PinInProduction = "PIN_IN_PRODUCTION",
-        /// The card verification key takes no new cards, or is not there.
+        /// A key of the product, or the zone key of a PIN block, is not there, not in force or does not fit.
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
         EncryptedDataUnreadable = "ENCRYPTED_DATA_UNREADABLE",
@@ -160,7 +158,6 @@ impl ErrorCode {
             | C::NameTooLong
             | C::OrderInFuture
             | C::OperationUnknown
-            | C::OperationNotSupported
             | C::EncryptedDataInvalid
             | C::CardNumberInvalid => ErrorType::Static,
             C::InstitutionUnknown

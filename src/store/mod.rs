@@ -14,7 +14,8 @@ mod sql;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use crate::renewal::{Renewable, Renewal};
 use crate::selection::{Dossier, PinAction, ReasonCode};
 use crate::settlement::{Authority, FileEvent};
 
@@ -57,6 +58,21 @@ pub enum Route {
         /// Whether the institution has a default house that is one of `known`.
         has_default: bool,
     },
+}
+
+/// A page of renewals.
+#[derive(Debug, Clone)]
+pub struct RenewalOrder<'a> {
+    /// The issuer.
+    pub institution: &'a InstitutionId,
+    /// The run that renews.
+    pub run_id: RunId,
+    /// Its epoch.
+    pub epoch: i64,
+    /// T0.
+    pub marked_at: DateTime<Utc>,
+    /// What to make; the recordUid is for what a house makes.
+    pub renewals: &'a [(RecordUid, Renewal)],
 }
 
 /// A record the claim freezes.
@@ -244,6 +260,23 @@ pub trait Store: Probes + Send + Sync + std::fmt::Debug {
 
     /// Dossiers with due requests, by card id, after `after`, at most `limit`: for plans, holds and leftovers.
     async fn dossiers(&self, due: &Due, after: Option<CardId>, limit: u32) -> Result<Vec<Dossier>, StoreError>;
+
+    /// Cards of an institution whose newest plastic is in use and ends in a month, by the id of that plastic, after `after`,
+    /// at most `limit`.
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError>;
+
+    /// Makes the plastics of renewals, marks them, closes what they replace and tells of it, in one transaction (R112).
+    /// Gives the cards that got their plastic: a card that has changed since it was read is left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] where a later run has begun.
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError>;
 
     /// Claims what is due for one agreement, in one transaction; see [`Decide`]. Files of this agreement that stand
     /// in CLAIMED with an earlier cut-off are claimed again under their ids and numbers.

@@ -306,6 +306,29 @@ fn check_changes_nothing_and_tells_everything_at_once() {
 }
 
 #[test]
+fn check_tells_of_a_spool_that_a_run_would_refuse() {
+    let trial = Trial::with_orders();
+    trial.run(&["run"]).exits(0);
+    let refused = |says: &str| {
+        trial.run(&["check"]).exits(1).says(&["error   [run] spool: ", says, "A night would not go well."]);
+        let told = trial.run(&["run"]);
+        assert!(told.stderr.contains(says), "{}", told.stderr);
+    };
+    trial.set_mode("spool", 0o755);
+    refused("must be 0700");
+    trial.set_mode("spool", 0o700);
+    let journal = fs::read(trial.path("spool/journal")).unwrap();
+    fs::write(trial.path("spool/journal"), "nothing of ours\n").unwrap();
+    refused("line 1 of the journal");
+    fs::write(trial.path("spool/journal"), journal).unwrap();
+    fs::rename(trial.path("spool"), trial.path("gone")).unwrap();
+    refused("is not the one this database knows");
+    assert!(!trial.path("spool").exists(), "check made one");
+    fs::rename(trial.path("gone"), trial.path("spool")).unwrap();
+    trial.run(&["check"]).exits(0).says(&["[run] spool: is the one of this database."]);
+}
+
+#[test]
 fn nothing_that_is_left_behind_holds_a_card_number() {
     let trial = Trial::with_orders();
     trial.run(&["run"]).exits(0);

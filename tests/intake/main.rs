@@ -12,5 +12,15 @@ mod cards;
 mod desk;
 mod encrypted;
 mod importing;
+mod physical;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
+mod pin_letters;
+mod pins;
 mod plastics;
+mod reissue;
+mod replace;
 mod updates;
+#[allow(dead_code, reason = "shared with tests that open the whole vault")]
+#[path = "../support/vector_keys.rs"]
+mod vector_keys;

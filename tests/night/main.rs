@@ -16,10 +16,14 @@ mod counted;
 mod delivered;
 mod kept;
 mod people;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
 mod random;
+mod renewed;
 mod reported;
 mod resumed;
 mod selected;
+mod set_pins;
 mod settled;
 mod sftp;
 mod spooled;

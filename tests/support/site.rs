@@ -28,6 +28,8 @@ use emboss::report::{AgreementReport, FileReport, Report};
 use emboss::schedule;
 use emboss::seal::{self, OpeningKey, Verdict, generate_key};
 use emboss::trial::{Installation, lay_out};
+use emboss::vault::kbpk::Kbpk;
+use emboss::vault::tr31;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -123,6 +125,13 @@ impl Site {
     /// Works on one agreement after another, so that a step of the first comes before every step of the second.
     pub fn one_at_a_time(&self) {
         self.edit("spool = \"spool\"", "spool = \"spool\"\nagreements_at_once = 1");
+    }
+
+    /// A zone PIN key of the installation, in clear.
+    pub fn zone_key(&self, id: &str) -> Vec<u8> {
+        let read = |name: &str| fs::read_to_string(self.path("keys").join(name)).expect("read").trim().to_owned();
+        let kbpk = Kbpk::join(&[read("kbpk-1.hex"), read("kbpk-2.hex")], &[], None).expect("joined");
+        tr31::open(&read(&format!("{id}.tr31")), &kbpk).expect("opened").key.to_vec()
     }
 
     /// Adds to the configuration.

@@ -18,6 +18,9 @@ pub(crate) mod people;
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 
+#[path = "store_renewals.rs"]
+pub(crate) mod renewals;
+
 #[path = "store_orders.rs"]
 pub(crate) mod intake;
 
@@ -38,6 +41,7 @@ macro_rules! contract {
                 r6_due_is_marked_until_the_cut_off_inclusive,
                 r8_every_card_has_one_route,
                 dossiers_come_in_pages_by_card,
+                r36_a_pin_that_no_request_asked_for_is_on_record,
             }
             claims {
                 a_claim_freezes_what_was_decided,
@@ -59,6 +63,8 @@ macro_rules! contract {
                 r40_the_first_pin_of_a_request_wins,
                 r35_a_stored_pin_is_pinned_as_it_was_decided_on,
                 two_pins_for_one_card_get_two_versions,
+                r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_another,
+                r32_held_requests_are_claimed_afterwards,
                 an_on_demand_run_narrows_to_cards,
             }
             files {
@@ -89,6 +95,14 @@ macro_rules! contract {
                 r67_r130_a_duplicate_repeats_the_items_and_moves_nothing,
                 a_duplicate_lets_items_go_and_their_requests_stay_sent,
                 only_a_settled_file_is_duplicated,
+            }
+            renewals {
+                r110_a_month_is_read_by_the_newest_plastic_in_use,
+                r112_a_renewal_makes_marks_closes_and_tells,
+                r112_a_card_is_renewed_once,
+                r111_a_card_that_changed_since_it_was_read_is_left_out,
+                fault_22_a_run_that_was_superseded_renews_nothing,
+                renewals_take_no_plastic_id_that_is_used,
             }
             settlements {
                 r60_nothing_moves_before_the_settlement_and_all_with_it,

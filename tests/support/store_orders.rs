@@ -1,5 +1,6 @@
 //! Orders in, dossiers out.
 
+use super::night::pin;
 use super::seed::*;
 use emboss::card::*;
 use emboss::selection::{ReasonCode, Request};
@@ -215,4 +216,25 @@ pub(crate) async fn dossiers_come_in_pages_by_card(store: &dyn Store) {
     assert_eq!(page.iter().map(|dossier| dossier.card_id.get()).collect::<Vec<_>>(), [10, 20]);
     let page = store.dossiers(&due, Some(card_id(20)), 2).await.unwrap();
     assert_eq!(page.iter().map(|dossier| dossier.card_id.get()).collect::<Vec<_>>(), [30]);
+}
+
+pub(crate) async fn r36_a_pin_that_no_request_asked_for_is_on_record(store: &dyn Store) {
+    let mut seed = Seed::begin(store).await;
+    seed.marked_card(1, Some("HOUSE")).await;
+    seed.marked_card(2, Some("HOUSE")).await;
+    let (of, id) = (issuer(), card_id(1));
+    for (version, stored) in [(1, b"first"), (2, b"later")] {
+        assert_eq!(seed.work.next_pin_version(&of, id).await.unwrap(), version);
+        seed.work.new_pin(&of, id, &pin(version, stored), marked()).await.unwrap();
+        assert_eq!(seed.work.newest_pin(&of, id).await.unwrap(), Some(version));
+    }
+    seed.work.void_pins(&of, id).await.unwrap();
+    assert_eq!(seed.work.newest_pin(&of, id).await.unwrap(), Some(2), "what its holder set is never void");
+    assert_eq!(seed.work.newest_pin(&of, card_id(2)).await.unwrap(), None);
+    assert_eq!(seed.work.newest_pin(&"246002".parse().unwrap(), id).await.unwrap(), None);
+    seed.commit().await;
+    let dossiers = store.dossiers(&to_house("HOUSE", false), None, 10).await.unwrap();
+    assert_eq!(dossiers.iter().map(|dossier| dossier.pin_version).collect::<Vec<_>>(), [Some(2), None]);
+    let mut work = store.intake().await.unwrap();
+    assert!(work.new_pin(&of, id, &pin(2, b"again"), marked()).await.is_err(), "a version is written once");
 }

@@ -1,3 +1,5 @@
+//! What the orders of a card's later life are read as; their limits are in the checklist.
+
 use super::checklist::full;
 use super::*;
 use crate::card::{Embossing, Expiry, PinBlockFormat, PinStatus};
@@ -118,4 +120,10 @@ fn r39_r138_no_refusal_and_no_debug_repeats_a_pin_block() {
         let refusal = read(&with(line.clone(), path, value)).unwrap_err();
         assert!(!refusal.reason.contains("1A2B"), "{path}: {refusal}");
     }
+}
+
+#[test]
+fn a_replacement_does_not_print_what_it_embosses() {
+    let line = with(full("replaceCard"), "body.embossing.firstName", json!("Monica"));
+    assert!(!format!("{:?}", operation(&line)).contains("Monica"));
 }

@@ -25,7 +25,7 @@ macro_rules! dossiers {
        FROM plastic AS p INDEXED BY plastic_sequence
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND NOT EXISTS (SELECT 1 FROM production_request AS own
+        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
                          WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
   FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), " ORDER BY r.number) AS requests
@@ -49,7 +49,7 @@ macro_rules! dossiers {
        FROM plastic AS p
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND NOT EXISTS (SELECT 1 FROM production_request AS own
+        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
                          WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
   FROM (SELECT r.institution, r.card_id, json_agg(", request_json!(postgres), " ORDER BY r.number)::text AS requests

@@ -147,4 +147,32 @@ statement!(
     pub(super) CLOSE_REQUEST = "UPDATE production_request SET state = 'CLOSED', live = 0, reason = $3
     WHERE record_uid = $2 AND institution = $1 AND state = 'OPEN'"
 );
-statement!(pub(super) NEWEST_PIN = "SELECT MAX(version) FROM pin WHERE institution = $1 AND card_id = $2");
+// Written, though it changes nothing: on PostgreSQL a claim that has read these rows starts over, where a mere lock would
+// let it go on with what it read.
+statement!(
+    pub(super) HOLD_REQUESTS = "UPDATE production_request SET state = 'OPEN'
+    WHERE institution = $1 AND card_id = $2 AND live = 1 AND state = 'OPEN'"
+);
+
+// As in the dossiers that a claim reads.
+statement!(
+    pub(super) NEWEST_PIN = "SELECT MAX(pin.version) FROM pin
+    WHERE pin.institution = $1 AND pin.card_id = $2 AND pin.void = 0
+      AND NOT EXISTS (SELECT 1 FROM production_request AS own
+                       WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')"
+);
+statement!(
+    pub(super) NEXT_PIN_VERSION =
+        "SELECT COALESCE(MAX(version), 0) + 1 FROM pin WHERE institution = $1 AND card_id = $2"
+);
+statement!(
+    pub(super) NEW_PIN = "INSERT INTO pin
+        (institution, card_id, version, scheme, stored, pvv, pvki, pvv_key, made_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+);
+statement!(
+    pub(super) VOID_PINS = "UPDATE pin SET void = 1
+    WHERE institution = $1 AND card_id = $2 AND void = 0
+      AND EXISTS (SELECT 1 FROM production_request AS own
+                   WHERE own.record_uid = pin.record_uid AND own.state = 'OPEN')"
+);

@@ -22,7 +22,7 @@ statement!(
   FROM (SELECT record_uid, event, institution, card_id, product_code FROM file_item
          WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL LIMIT $2) AS need
   CROSS JOIN card AS c ON c.institution = need.institution AND c.card_id = need.card_id
-  LEFT JOIN pin AS made ON made.record_uid = need.record_uid"
+  LEFT JOIN pin AS made ON made.record_uid = need.record_uid AND made.void = 0"
     ),
     postgres(
         "SELECT need.record_uid, need.event, need.card_id, need.product_code, c.pan,
@@ -33,7 +33,7 @@ statement!(
          WHERE file_id = $1 AND live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL
          ORDER BY sort_key LIMIT $2) AS need
   JOIN card AS c ON c.institution = need.institution AND c.card_id = need.card_id
-  LEFT JOIN pin AS made ON made.record_uid = need.record_uid
+  LEFT JOIN pin AS made ON made.record_uid = need.record_uid AND made.void = 0
  ORDER BY need.sort_key"
     )
 );
@@ -42,11 +42,12 @@ statement!(
 statement!(
     LINK_PINS = sqlite("UPDATE file_item INDEXED BY item_record SET pin_version = made.version FROM pin AS made
     WHERE file_item.file_id = $1 AND file_item.live = 1 AND file_item.duplicate = 0 AND file_item.pin_action = 'GENERATE'
-      AND file_item.pin_version IS NULL AND made.record_uid = file_item.record_uid
+      AND file_item.pin_version IS NULL AND made.record_uid = file_item.record_uid AND made.void = 0
       AND file_item.record_uid IN (SELECT value FROM json_each($2))"),
     postgres("UPDATE file_item SET pin_version = made.version FROM pin AS made
     WHERE file_item.record_uid = ANY($2) AND file_item.live = 1 AND file_item.duplicate = 0
-      AND made.record_uid = file_item.record_uid AND file_item.pin_version IS DISTINCT FROM made.version
+      AND made.record_uid = file_item.record_uid AND made.void = 0
+      AND file_item.pin_version IS DISTINCT FROM made.version
       AND file_item.pin_action = 'GENERATE' AND file_item.file_id || '' = $1")
 );
 const SAVE_PINS: ManyRows = ManyRows {

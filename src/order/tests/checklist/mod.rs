@@ -278,7 +278,7 @@ fn every_field_of_every_operation_has_one_row() {
 }
 
 #[test]
-fn r87_r91_r99_r100_every_field_is_taken_at_its_limit_and_refused_one_past_it() {
+fn r87_r91_r99_r100_r117_every_field_is_taken_at_its_limit_and_refused_one_past_it() {
     for line in LINES {
         for Row { path, values, .. } in rows(line) {
             let taken = values.taken.into_iter().map(|value| (value, None));
