@@ -15,9 +15,11 @@ mod composed;
 mod counted;
 mod delivered;
 mod kept;
+mod ordered;
 mod people;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;
+mod pin_matrix;
 mod random;
 mod renewed;
 mod reported;
