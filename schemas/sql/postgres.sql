@@ -279,7 +279,8 @@ CREATE UNIQUE INDEX request_pin ON production_request (institution, card_id)
     WHERE event = 'ROPIN' AND live = 1;
 
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
--- the later epoch. `file_id` has no foreign key for the same reason as above.
+-- the later epoch. `pin_version` is that of a PIN which was there before; one that is made for the item's own request is
+-- found by its recordUid (R40). `file_id` has no foreign key for the same reason as above.
 CREATE TABLE file_item (
     file_id          TEXT COLLATE "C" NOT NULL,
     sort_key         TEXT COLLATE "C" NOT NULL,
@@ -308,8 +309,6 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id, sort_key)
-    WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 
 -- What is told ---------------------------------------------------------------------------------------------------
 

@@ -256,7 +256,8 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_unfinished ON delivery (file_id) WHERE state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN');
 
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
--- the later epoch.
+-- the later epoch. `pin_version` is that of a PIN which was there before; one that is made for the item's own request is
+-- found by its recordUid (R40).
 CREATE TABLE file_item (
     file_id          TEXT    NOT NULL REFERENCES file (file_id),
     sort_key         TEXT    NOT NULL,
@@ -285,7 +286,6 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id) WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 
 -- What happened, for readers outside: numbers grow and are never used twice.
 CREATE TABLE event (

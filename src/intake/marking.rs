@@ -173,7 +173,7 @@ impl Importer<'_> {
         plastic_id: PlasticId,
         event: ProductionEvent,
     ) -> Result<(), Failure> {
-        let record_uid = RecordUid(self.random.uuid());
+        let record_uid = RecordUid(self.random.uuid_at(self.clock.now()));
         let request = Request { record_uid, plastic_id, event, reproduction: false, marked_at: order.at };
         Ok(work.new_request(&order.institution, card_id, &request).await?)
     }

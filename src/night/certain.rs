@@ -70,8 +70,8 @@ impl Night {
         }
     }
 
-    /// Persists PINs; the first one of a request wins, so that doing it again changes nothing (R40).
-    pub(super) async fn save_pins(&self, run: &Run, file: &FileRow, pins: &[NewPin]) -> Result<(), StoreError> {
+    /// Persists PINs; how many. The first one of a request wins, so that doing it again changes nothing (R40).
+    pub(super) async fn save_pins(&self, run: &Run, file: &FileRow, pins: &[NewPin]) -> Result<u64, StoreError> {
         match self.store.save_pins(file.file_id, run.epoch, pins).await {
             Err(error) if error.outcome_unknown() => self.store.save_pins(file.file_id, run.epoch, pins).await,
             saved => saved,

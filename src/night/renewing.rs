@@ -189,7 +189,7 @@ impl Night {
         }
         let institution = &renewing.institution.id;
         let renewals: Vec<(RecordUid, Renewal)> =
-            renewals.into_iter().map(|renewal| (RecordUid(self.random.uuid()), renewal)).collect();
+            renewals.into_iter().map(|renewal| (RecordUid(self.random.uuid_at(self.clock.now())), renewal)).collect();
         let (run_id, epoch, marked_at) = (run.run_id, run.epoch, run.order.cut_off);
         let order = RenewalOrder { institution, run_id, epoch, marked_at, renewals: &renewals };
         let made = match self.store.renew(&order).await {

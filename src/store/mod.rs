@@ -309,11 +309,17 @@ pub trait Store: Probes + Send + Sync + std::fmt::Debug {
     /// Takes an unfinished file over into our epoch; guarded by the epoch it had.
     async fn adopt(&self, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError>;
 
-    /// Links PINs that exist for the file's recordUids (R40), then gives the items that still need one.
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError>;
+    /// Live items that need a PIN while none was made for their recordUid (R40), by sort key, after `after`, at most
+    /// `limit`.
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError>;
 
-    /// Persists issued PINs: the first one per recordUid wins (R40); links them to the items.
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError>;
+    /// Persists issued PINs; how many. The first one per recordUid wins (R40), and the first one per card and version.
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError>;
 
     /// Takes items out of a CLAIMED file, each with its reason, in one transaction: their requests are OPEN again.
     async fn release(&self, file_id: FileId, epoch: i64, fallen: &[(RecordUid, ReasonCode)]) -> Result<(), StoreError>;

@@ -238,7 +238,7 @@ pub(crate) async fn a_later_cut_off_claims_the_same_file_again(store: &dyn Store
     assert_eq!(plastics_in(store, file.file_id).await, [2, 3]);
     assert_eq!(live(store, 1).await, [(uid(1), false)]);
     // R40: the PIN made for the request of card 2 stays its PIN.
-    let due = store.pins_to_issue(file.file_id, 10).await.unwrap();
+    let due = store.pins_to_issue(file.file_id, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|need| need.record_uid).collect::<Vec<_>>(), [uid(3)]);
     let items = store.items(file.file_id, None, 10).await.unwrap();
     assert_eq!(items[0].pin, Some(pin(1, format!("pin of {}", uid(2)).as_bytes())));
@@ -297,17 +297,17 @@ pub(crate) async fn r40_the_first_pin_of_a_request_wins(store: &dyn Store) {
     let run = Run::begin(store, 20, 1).await;
     let file = run.claim(store, &mut Script::default()).await.files[0].file_id;
     assert_eq!(store.item_counts(file).await.unwrap(), ItemCounts { records: 3, with_pin: 3, fell_out: 0 });
-    let due = store.pins_to_issue(file, 2).await.unwrap();
+    let due = store.pins_to_issue(file, None, 2).await.unwrap();
     assert_eq!(due.len(), 2);
     assert_eq!((due[0].record_uid, due[0].card_id, due[0].version), (uid(1), card_id(1), 1));
     assert_eq!((due[0].product_code.as_str(), due[0].pan.as_slice()), ("DEBIT", &b"wrapped 1"[..]));
     assert_eq!(due[0].event, ProductionEvent::Ncrd);
     let new = |stored: &[u8]| NewPin { record_uid: uid(1), card_id: card_id(1), pin: pin(1, stored) };
-    store.save_pins(file, run.epoch, &[new(b"first")]).await.unwrap();
+    assert_eq!(store.save_pins(file, run.epoch, &[new(b"first")]).await.unwrap(), 1);
     let late = NewPin { pin: pin(2, b"second"), ..new(b"") };
-    store.save_pins(file, run.epoch, &[late]).await.unwrap();
+    assert_eq!(store.save_pins(file, run.epoch, &[late]).await.unwrap(), 0, "it was not kept");
     assert_eq!(store.items(file, None, 10).await.unwrap()[0].pin, Some(pin(1, b"first")));
-    let due = store.pins_to_issue(file, 10).await.unwrap();
+    let due = store.pins_to_issue(file, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|need| need.record_uid).collect::<Vec<_>>(), [uid(2), uid(3)]);
     let mut work = store.intake().await.unwrap();
     assert_eq!(work.next_pin_version(&issuer(), card_id(1)).await.unwrap(), 2);
@@ -343,7 +343,7 @@ pub(crate) async fn r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_
     let mut script = Script { first_file: 0xF100, ..Script::default() };
     let mut again = next.claim(store, &mut script).await.files.remove(0);
     assert_eq!(script.seen.iter().map(|dossier| dossier.pin_version).collect::<Vec<_>>(), [None, None]);
-    let due = store.pins_to_issue(again.file_id, 10).await.unwrap();
+    let due = store.pins_to_issue(again.file_id, None, 10).await.unwrap();
     let due: Vec<_> = due.iter().map(|need| (need.record_uid, need.version)).collect();
     assert_eq!(due, [(uid(1), 2)], "card 2 finds its PIN again");
     assert_eq!(issue_pins(store, &next, again.file_id).await, 1);
@@ -384,7 +384,7 @@ pub(crate) async fn r35_a_stored_pin_is_pinned_as_it_was_decided_on(store: &dyn 
     let mut script = Script { pin: PinAction::Stored, first_file: 0xF100, ..Script::default() };
     let second = next.claim(store, &mut script).await.files.remove(0);
     assert_eq!(script.seen[0].pin_version, Some(1));
-    assert_eq!(store.pins_to_issue(second.file_id, 10).await.unwrap(), []);
+    assert_eq!(store.pins_to_issue(second.file_id, None, 10).await.unwrap(), []);
     let items = store.items(second.file_id, None, 10).await.unwrap();
     assert_eq!(items[0].pin, Some(pin(1, format!("pin of {}", uid(500)).as_bytes())));
 }

@@ -234,12 +234,17 @@ impl Store for Tripwire {
         self.step("adopt", self.inner.adopt(file, epoch)).await
     }
 
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError> {
         self.here()?;
-        self.inner.pins_to_issue(file_id, limit).await
+        self.inner.pins_to_issue(file_id, after, limit).await
     }
 
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError> {
         self.step("save_pins", self.inner.save_pins(file_id, epoch, pins)).await
     }
 

@@ -1,7 +1,7 @@
 //! Ids this program assigns: one after another per institution and kind, passing over what the platform has assigned itself.
 
 use super::columns::Columns;
-use super::connection::Connection;
+use super::connection::{Connection, Database};
 use super::statement::{Row, statement};
 use super::{SqlStore, corrupt, guarded, intake_statements as sql};
 use crate::card::{InstitutionId, PlasticId};
@@ -12,14 +12,21 @@ statement!(USED_PLASTICS = "SELECT plastic_id FROM plastic WHERE institution = $
 
 /// The next id of a kind that is not used.
 pub(super) async fn next(connection: &mut Connection, of: &InstitutionId, kind: IdKind) -> Result<i64, StoreError> {
+    let (next, last_used) = sql::next_id(kind);
     loop {
-        let row = sql::NEXT_ID.call().bind(of.as_str()).bind(kind.as_str()).row(connection).await?;
+        let row = next.call().bind(of.as_str()).bind(kind.as_str()).row(connection).await?;
         let row = row.ok_or_else(|| corrupt("id_counter", "it gave no number"))?;
-        let id: i64 = Columns::of("id_counter", &row).take()?;
-        let used = sql::last_used(kind).call().bind(of.as_str()).bind(id).row(connection).await?;
-        let Some(used) = used else { return Ok(id) };
+        let mut columns = Columns::of("id_counter", &row);
+        let id: i64 = columns.take()?;
+        let last = match connection.database() {
+            Database::Postgres => columns.take()?,
+            Database::Sqlite => {
+                let used = last_used.call().bind(of.as_str()).bind(id).row(connection).await?;
+                used.map(|used| Columns::of(kind.as_str(), &used).take::<i64>()).transpose()?
+            }
+        };
+        let Some(last) = last else { return Ok(id) };
         // The platform's own ids stand here: on behind all that follow each other, in one step.
-        let last: i64 = Columns::of(kind.as_str(), &used).take()?;
         let call = sql::SET_LAST_ID.call().bind(of.as_str()).bind(kind.as_str()).bind(last);
         guarded(call.run(connection).await?, || "id_counter".to_owned(), "its row is gone")?;
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::columns::Columns;
-use super::connection::{Connection, Transaction};
+use super::connection::{Connection, Database, Transaction};
 use super::statement::{Row, Statement};
 use super::{events, guarded, ids, intake_statements as sql, text_of};
 use crate::card::{
@@ -36,11 +36,17 @@ impl SqlIntake {
     async fn put(&mut self, row: Versioned<'_>, data: &impl Serialize, at: DateTime<Utc>) -> Result<(), StoreError> {
         let Versioned { of, what, id, version, make, next, content } = row;
         let statement = if version == 1 { make } else { next };
-        let call = statement.call().bind(of.as_str()).bind(id).bind(version);
+        let (data, at_us) = (text_of(what, data)?, at.timestamp_micros());
+        let of_version = |statement: Statement| statement.call().bind(of.as_str()).bind(id).bind(version);
+        let call = match self.connection().database() {
+            Database::Sqlite => of_version(statement),
+            Database::Postgres => of_version(statement).bind(data.as_str()).bind(at_us),
+        };
         let changed = call.run(self.connection()).await?;
         guarded(changed, || format!("{what} {id} of {of}"), "its newest version is not the one before this")?;
-        let call = content.call().bind(of.as_str()).bind(id).bind(version);
-        call.bind(text_of(what, data)?).bind(at.timestamp_micros()).run(self.connection()).await?;
+        if self.connection().database() == Database::Sqlite {
+            of_version(content).bind(data).bind(at_us).run(self.connection()).await?;
+        }
         Ok(())
     }
 
@@ -149,10 +155,13 @@ impl IntakeWork for SqlIntake {
         let call = call.bind(new.card.customer_id.get()).bind(new.card.account_id.get());
         let call = call.bind(new.card.embossing.manufacturer.as_deref()).bind(new.pan.as_slice());
         let call = call.bind(new.pan_index.as_slice()).bind(new.bin.as_str()).bind(new.last4.as_str());
+        let (data, at_us) = (text_of("card", &new.card)?, at.timestamp_micros());
+        if self.connection().database() == Database::Postgres {
+            return call.bind(data).bind(at_us).run(self.connection()).await.map(drop);
+        }
         call.run(self.connection()).await?;
         let call = sql::CARD_VERSION.call().bind(of.as_str()).bind(new.card_id.get()).bind(1_i64);
-        call.bind(text_of("card", &new.card)?).bind(at.timestamp_micros()).run(self.connection()).await?;
-        Ok(())
+        call.bind(data).bind(at_us).run(self.connection()).await.map(drop)
     }
 
     async fn put_card(

@@ -295,11 +295,16 @@ impl Store for SqlStore {
         files::adopt(self, file, epoch).await
     }
 
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
-        pins::to_issue(self, file_id, limit).await
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError> {
+        pins::to_issue(self, file_id, after, limit).await
     }
 
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError> {
         pins::save(self, file_id, epoch, pins).await
     }
 
