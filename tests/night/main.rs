@@ -19,6 +19,7 @@ mod ordered;
 mod people;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;
+mod pin_matrix;
 mod random;
 mod renewed;
 mod reported;

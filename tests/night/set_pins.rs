@@ -16,17 +16,17 @@ const THIRD: &str = "2026-11-23";
 const FOURTH: &str = "2026-11-24";
 const BANK: &str = "zpk-bank-1";
 
-fn set_pin(site: &Site, card: u32, pan: &str, pin: &str) -> Value {
+pub(crate) fn set_pin(site: &Site, card: u32, pan: &str, pin: &str) -> Value {
     let block = sealed("ISO_0", &site.zone_key(BANK), pan, pin);
     json!({"op": "setPin", "cardId": card.to_string(), "body": {"pinBlock": block, "format": "ISO_0", "keyId": BANK}})
 }
 
-fn pin_status(card: u32, status: &str) -> Value {
+pub(crate) fn pin_status(card: u32, status: &str) -> Value {
     update_card(card, json!({"pinStatus": status}))
 }
 
 /// A card's number, from the database.
-async fn pan(site: &Site, card: u32) -> String {
+pub(crate) async fn pan(site: &Site, card: u32) -> String {
     let night = site.open_for(DATE).await;
     let (of, id) = (ISSUER.parse().unwrap(), card.to_string().parse().unwrap());
     let stored = night.store.intake().await.unwrap().card(&of, id).await.unwrap().unwrap();
@@ -35,7 +35,7 @@ async fn pan(site: &Site, card: u32) -> String {
 }
 
 /// The PIN on the chip of a record, opened as its house does, and that of its letter.
-fn pins(site: &Site, pan: &str, record: &Record) -> (Option<String>, Option<String>) {
+pub(crate) fn pins(site: &Site, pan: &str, record: &Record) -> (Option<String>, Option<String>) {
     let open = |block: &emboss::card::PinBlock| {
         assert_eq!(block.key_id, "zpk-x-1");
         opened("ISO_0", &site.zone_key("zpk-x-1"), pan, block.value.expose())
@@ -44,7 +44,7 @@ fn pins(site: &Site, pan: &str, record: &Record) -> (Option<String>, Option<Stri
 }
 
 /// The records of the newest delivered file.
-fn newest(site: &Site) -> Vec<Record> {
+pub(crate) fn newest(site: &Site) -> Vec<Record> {
     site.delivered().pop().unwrap().records
 }
 
