@@ -7,7 +7,7 @@ use super::change_card::{NO_PIN, known_card, not_closed_by_schedule};
 use super::making::{Cause, Making, check_form, check_ids, expiry_of, plastics_of, product_of};
 use super::{Answer, Failure, Importer, Offer};
 use crate::card::{Card, CardId, CardStatus, PinStatus};
-use crate::order::{ErrorCode, Order, Refusal, ReplaceCard};
+use crate::order::{EmbossingChange, ErrorCode, Order, Refusal, ReplaceCard};
 use crate::store::{IntakeWork, StoredCard};
 
 impl Importer<'_> {
@@ -23,7 +23,7 @@ impl Importer<'_> {
         let StoredCard { version, card: was, .. } = known_card(work, of, body.card_id).await?;
         check(order, body.card_id, &was)?;
         let product = product_of(offer, body.card_id, &was)?;
-        check_form(product, body.embossing.as_ref().and_then(|change| change.physical()))?;
+        check_form(product, body.embossing.as_ref().and_then(EmbossingChange::physical))?;
         let card = new_card(order, &was, body)?;
         self.check_keys(product)?;
         let expiry = expiry_of(order, product, body.expiration)?;
