@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use emboss::order::ErrorCode;
+
 /// A module imports only modules of a lower rank.
 const RANKS: &[&[&str]] = &[
     &["card", "ambient", "fault"],
@@ -472,6 +474,33 @@ fn every_fault_has_a_row_with_a_test() {
     let tested = |row: &&rules::Row| row.proofs.iter().any(|proof| proof.starts_with('`'));
     let bare: Vec<&String> = rows.iter().filter(|row| !tested(row)).map(|row| &row.rule).collect();
     assert!(bare.is_empty(), "docs/FAULTS.md names no test for {bare:?}");
+}
+
+/// Codes that no order can provoke here, with the test that shows what they are made of.
+const UNPROVOKED: &[(&str, &str)] =
+    &[("CRYPTO_UNAVAILABLE", "a_failure_of_card_cryptography_is_told_by_its_class_and_never_by_the_block")];
+
+/// A code is provoked where an import answers with it: in a scenario, or in a test that feeds orders.
+#[test]
+fn every_error_code_is_provoked_by_an_order() {
+    let answered = |text: &str, code: &str| text.contains(&format!("\"errorCode\":\"{code}\""));
+    let asserted = |text: &str, code: &str| text.contains(&format!("\"{code}\""));
+    let scenarios = texts_of(&root().join("fixtures"));
+    let scenarios: Vec<_> = scenarios.iter().filter(|(name, _)| name.contains("/expected/answers-")).collect();
+    let tests = [texts_of(&root().join("tests/intake")), texts_of(&root().join("tests/bad_input/orders.rs"))].concat();
+    assert!(scenarios.len() > 20 && tests.len() > 10, "nothing is looked at");
+    let code = all_code();
+    for (unprovoked, test) in UNPROVOKED {
+        assert!(rules::functions(&code).any(|name| name == *test), "{unprovoked}: there is no {test}");
+    }
+    let bare: Vec<&str> = ErrorCode::ALL
+        .iter()
+        .map(|code| code.as_str())
+        .filter(|code| !UNPROVOKED.iter().any(|(unprovoked, _)| unprovoked == code))
+        .filter(|code| !scenarios.iter().any(|(_, text)| answered(text, code)))
+        .filter(|code| !tests.iter().any(|(_, text)| asserted(text, code)))
+        .collect();
+    assert!(bare.is_empty(), "no order of a scenario or test is answered with {bare:?}");
 }
 
 /// Whoever ships this must not ship a program that an environment variable can kill.

@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use deunicode::deunicode_char;
+
 use super::characters::nfc;
 use super::secret::masked_debug;
 
@@ -80,23 +82,11 @@ fn plain(text: Option<&str>) -> Option<String> {
     let text = nfc(text?);
     let mut plain = String::with_capacity(text.len() + 4);
     for c in text.chars() {
-        match transliterated(c) {
-            Some(letters) => letters.bytes().for_each(|letter| keep(&mut plain, letter)),
-            None => keep(&mut plain, c as u8),
-        }
+        let letters = deunicode_char(c).unwrap_or_default();
+        letters.bytes().for_each(|letter| keep(&mut plain, letter));
     }
     plain.truncate(plain.trim_end().len());
     (!plain.is_empty()).then_some(plain)
-}
-
-/// What stands for `c`; `None` for ASCII, which stands for itself. Two answers of the library are not R98's.
-fn transliterated(c: char) -> Option<&'static str> {
-    match c {
-        '\0'..='\x7F' => None,
-        'ŉ' => Some("N"),
-        'ĸ' => Some("K"),
-        _ => Some(any_ascii::any_ascii_char(c)),
-    }
 }
 
 /// Appends the character if a stripe can carry it. A space only behind something else.

@@ -115,3 +115,22 @@ fn refusal(id: CardId, error: &CryptoError) -> Refusal {
 fn unusable(id: CardId, why: &str) -> Refusal {
     ErrorCode::KeyUnusable.because(format!("the PIN of card {id} cannot be set: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_card_cryptography_is_told_by_its_class_and_never_by_the_block() {
+        let id = CardId::new(3001).unwrap();
+        for (error, code) in [
+            (CryptoError::Card("the block says 1234".into()), ErrorCode::PinBlockUnreadable),
+            (CryptoError::Configuration("key zpk-1 is gone".into()), ErrorCode::KeyUnusable),
+            (CryptoError::Transient("no answer in 5 s".into()), ErrorCode::CryptoUnavailable),
+        ] {
+            let refusal = refusal(id, &error);
+            assert_eq!(refusal.code, code);
+            assert!(refusal.reason.contains("3001") && !refusal.reason.contains("1234"), "{refusal}");
+        }
+    }
+}

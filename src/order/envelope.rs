@@ -163,6 +163,10 @@ impl Envelope {
         }
         let text = std::str::from_utf8(line)
             .map_err(|error| ErrorCode::NotUtf8.because(format!("byte {} is not UTF-8", error.valid_up_to() + 1)))?;
+        if text.starts_with('\u{FEFF}') {
+            let what = "the line begins with a byte order mark (U+FEFF): write the file without one";
+            return Err(ErrorCode::NotJson.because(what).into());
+        }
         let members = parse_object(text)?;
         let canonical = canonical(&members);
         let mut fields = Fields::new("", members);

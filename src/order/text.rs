@@ -134,6 +134,27 @@ mod tests {
     }
 
     #[test]
+    fn r93_r95_of_all_of_unicode_281_code_points_are_taken_and_every_other_is_named() {
+        let rule = TextRule::embossed(26);
+        let mut taken = 0;
+        for c in '\0'..=char::MAX {
+            match rule.check("x", &c.to_string()) {
+                Ok(text) => {
+                    assert_eq!(CharacterSet::Printed.first_outside(&text), None, "{}", code_point(c));
+                    taken += 1;
+                }
+                Err(refusal) => {
+                    let first = nfc(&c.to_string()).chars().find(|c| !CharacterSet::Printed.contains(*c)).unwrap();
+                    assert_eq!(refusal.code, ErrorCode::Charset);
+                    assert!(refusal.reason.starts_with(&format!("x holds {} at ", code_point(first))), "{refusal}");
+                }
+            }
+        }
+        // The printed set, and the two signs that NFC makes K and \u{C5} of.
+        assert_eq!(taken, 279 + 2);
+    }
+
+    #[test]
     fn classes_and_patterns_say_what_they_allow() {
         let class = TextRule::class(1, 3, |c| c.is_ascii_digit(), "[0-9]");
         assert_eq!(

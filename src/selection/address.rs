@@ -56,10 +56,10 @@ pub fn pin_delivery_type(card: &Card, terms: &Terms) -> PinDeliveryType {
     card.pin_delivery_type.unwrap_or(terms.agreement.pin_delivery_type)
 }
 
-/// The names on carrier and letter, NFC, empty ones left out.
+/// The names on carrier and letter, NFC, blank ones left out.
 pub fn recipient(customer: &Customer) -> Recipient {
     let name = &customer.name;
-    let optional = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(normal);
+    let optional = |text: &Option<String>| text.as_deref().filter(|text| !text.trim().is_empty()).map(normal);
     Recipient {
         salutation: optional(&name.salutation),
         first_name: normal(&name.first_name),
@@ -145,7 +145,8 @@ fn longest(field: &str) -> usize {
 }
 
 fn normal_address(address: &Address) -> Address {
-    let line = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(normal);
+    // Spaces alone are no line, and no city either.
+    let line = |text: &Option<String>| text.as_deref().filter(|text| !text.trim().is_empty()).map(normal);
     Address {
         address1: line(&address.address1),
         address2: line(&address.address2),

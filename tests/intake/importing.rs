@@ -190,3 +190,23 @@ async fn a_database_that_fails_stops_the_import_without_answers() {
     let kept = desk.store.intake().await.unwrap().customer(&issuer(), CustomerId::new(1).unwrap()).await.unwrap();
     assert_eq!(kept, None);
 }
+
+#[tokio::test]
+async fn times_at_the_ends_of_the_calendar_are_kept_as_they_are() {
+    let desk = Desk::with_customers().await;
+    let mut line = customer("1003");
+    line["at"] = json!("0000-01-01T00:00:00Z");
+    line["body"]["temporaryAddress"] =
+        json!({"address1": "Anywhere", "validFrom": "0000-01-01", "validTo": "9999-12-31"});
+    desk.take(&line).await;
+    let closing = "9999-12-31T23:59:59.999999Z";
+    let body = json!({"embossing": {}, "scheduledClosing": {"type": "TIMEBASED", "time": closing}});
+    desk.take(&new_card("3001", body)).await;
+    assert_eq!(desk.card("3001").await.unwrap().card.scheduled_closing, Some(at(closing)));
+    let first = "0000-01-01T00:00:00Z";
+    let line = for_card_with("updateCard", "3001", json!({"status": "CARD_BLOCKED"}));
+    desk.take(&with(line, "at", json!(first))).await;
+    assert_eq!(desk.card("3001").await.unwrap().card.status_since, at(first));
+    let line = with(new_card("3002", json!({"embossing": {}})), "at", json!(first));
+    assert_eq!(desk.refuse(&line).await.0, "EXPIRY_OUT_OF_RANGE");
+}

@@ -134,6 +134,46 @@ fn r96_only_u0149_leaves_the_printed_set_when_upper_cased() {
 }
 
 #[test]
+fn r94_every_character_of_the_sets_is_composed_and_comes_in_decomposed_too() {
+    for c in every_char().filter(|c| CharacterSet::Printed.contains(*c)) {
+        let alone = c.to_string();
+        let decomposed: String = alone.nfd().collect();
+        assert_eq!((nfc(&alone), nfc(&decomposed)), (alone.as_str().into(), alone.as_str().into()), "{c}");
+    }
+}
+
+#[test]
+fn t2_of_all_of_unicode_only_two_signs_become_a_letter_of_the_sets() {
+    let others: Vec<char> = every_char()
+        .filter(|c| !CharacterSet::Printed.contains(*c))
+        .filter(|c| CharacterSet::Printed.first_outside(&nfc(&c.to_string())).is_none())
+        .collect();
+    assert_eq!(others, ['\u{212A}', '\u{212B}'], "the signs for kelvin and \u{E5}ngstr\u{F6}m");
+}
+
+#[test]
+fn r88_every_code_point_is_in_the_letter_sets_it_belongs_to() {
+    let blocks = |c: char, blocks: &[(u32, u32)]| blocks.iter().any(|(from, to)| (*from..=*to).contains(&u32::from(c)));
+    let (ascii, high, wider) = ((0x20, 0x7E), (0xA0, 0xFF), [(0x100, 0x17F), (0x180, 0x24F), (0x1E00, 0x1EFF)]);
+    let mut counts = [0; 4];
+    for c in every_char() {
+        let latin1 = blocks(c, &[ascii, high]);
+        let forbidden = blocks(c, &[(0, 0x1F), (0x7F, 0x9F), (0xFFFE, 0xFFFF)]);
+        for (count, (set, inside)) in counts.iter_mut().zip([
+            (LetterSet::Ascii, blocks(c, &[ascii])),
+            (LetterSet::Latin1, latin1),
+            (LetterSet::Latin, latin1 || blocks(c, &wider)),
+            (LetterSet::Any, !forbidden),
+        ]) {
+            assert_eq!(set.contains(c), inside, "{set} {}", code_point(c));
+            *count += u32::from(inside);
+        }
+    }
+    // All code points but the surrogates, 65 control characters and two that XML excludes.
+    assert_eq!(counts, [95, 95 + 96, 95 + 96 + 128 + 208 + 256, 0x11_0000 - 2048 - 65 - 2]);
+}
+
+#[test]
 fn r88_letter_sets_end_where_their_blocks_end() {
     for (set, inside, outside) in [
         (LetterSet::Ascii, " ~Az", "\u{A0}é\u{7F}\u{80}"),

@@ -1,36 +1,38 @@
 //! R98, letter by letter and limit by limit.
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::*;
 use crate::card::CharacterSet;
 
-/// Every letter of the printed set beyond ASCII, by the letters that stand for it: the list of R98 first, then each
-/// base letter with all letters that are it with a mark.
-const LETTERS: [(&str, &str); 36] = [
+/// Every character of the printed set, by what stands for it: the list of R98 first, then each base letter with all
+/// letters that are it with a mark.
+const LETTERS: [(&str, &str); 45] = [
     ("AE", "Ææ"),
     ("OE", "Œœ"),
     ("TH", "Þþ"),
     ("SS", "ßẞ"),
     ("IJ", "Ĳĳ"),
     ("NG", "Ŋŋ"),
-    ("D", "ÐðĎďĐđḐḑ"),
-    ("N", "ŉÑñŃńŅņŇň"),
-    ("K", "ĸĶķ"),
-    ("L", "ĿŀĹĺĻļĽľŁł"),
-    ("S", "ſŚśŜŝŞşŠšȘșṢṣ"),
-    ("A", "ÀÁÂÃÄÅàáâãäåĀāĂăĄą"),
-    ("C", "ÇçĆćĈĉĊċČč"),
-    ("E", "ÈÉÊËèéêëĒēĔĕĖėĘęĚě"),
-    ("G", "ĜĝĞğĠġĢģ"),
-    ("H", "ĤĥĦħ"),
-    ("I", "ÌÍÎÏìíîïĨĩĪīĬĭĮįİı"),
-    ("J", "Ĵĵ"),
-    ("O", "ÒÓÔÕÖØòóôõöøŌōŎŏŐőǪǫȪȫȮȯỌọ"),
-    ("R", "ŔŕŖŗŘř"),
-    ("T", "ŢţŤťŦŧȚț"),
-    ("U", "ÙÚÛÜùúûüŨũŪūŬŭŮůŰűŲų"),
-    ("W", "Ŵŵ"),
-    ("Y", "ÝýÿŶŷŸȲȳ"),
-    ("Z", "ŹźŻżŽž"),
+    ("D", "DdÐðĎďĐđḐḑ"),
+    ("N", "NnŉÑñŃńŅņŇň"),
+    ("K", "KkĸĶķ"),
+    ("L", "LlĿŀĹĺĻļĽľŁł"),
+    ("S", "SsſŚśŜŝŞşŠšȘșṢṣ"),
+    ("A", "AaÀÁÂÃÄÅàáâãäåĀāĂăĄą"),
+    ("C", "CcÇçĆćĈĉĊċČč"),
+    ("E", "EeÈÉÊËèéêëĒēĔĕĖėĘęĚě"),
+    ("G", "GgĜĝĞğĠġĢģ"),
+    ("H", "HhĤĥĦħ"),
+    ("I", "IiÌÍÎÏìíîïĨĩĪīĬĭĮįİı"),
+    ("J", "JjĴĵ"),
+    ("O", "OoÒÓÔÕÖØòóôõöøŌōŎŏŐőǪǫȪȫȮȯỌọ"),
+    ("R", "RrŔŕŖŗŘř"),
+    ("T", "TtŢţŤťŦŧȚț"),
+    ("U", "UuÙÚÛÜùúûüŨũŪūŬŭŮůŰűŲų"),
+    ("W", "WwŴŵ"),
+    ("Y", "YyÝýÿŶŷŸȲȳ"),
+    ("Z", "ZzŹźŻżŽž"),
     // Kept as they are, or dropped.
     ("B", "Bb"),
     ("F", "Ff"),
@@ -39,7 +41,16 @@ const LETTERS: [(&str, &str); 36] = [
     ("Q", "Qq"),
     ("V", "Vv"),
     ("X", "Xx"),
+    ("0", "0"),
+    ("1", "1"),
+    ("2", "2"),
+    ("3", "3"),
+    ("4", "4"),
+    ("5", "5"),
+    ("6", "6"),
     ("7", "7"),
+    ("8", "8"),
+    ("9", "9"),
     ("-", "-"),
     (".", "."),
     ("", "/,&+' "),
@@ -55,9 +66,20 @@ fn r98_every_letter_of_the_printed_set_has_its_transliteration() {
 }
 
 #[test]
-fn r98_the_table_names_every_letter_of_the_printed_set() {
-    for c in ('\u{80}'..='\u{FFFF}').filter(|c| CharacterSet::Printed.contains(*c)) {
-        assert_eq!(LETTERS.iter().filter(|(_, of)| of.contains(c)).count(), 1, "{c}");
+fn r98_the_table_names_every_character_of_the_printed_set_once_and_no_other() {
+    let mut listed: Vec<char> = LETTERS.iter().flat_map(|(_, of)| of.chars()).collect();
+    listed.sort_unstable();
+    let printed: Vec<char> = ('\0'..=char::MAX).filter(|c| CharacterSet::Printed.contains(*c)).collect();
+    assert_eq!(listed, printed);
+}
+
+#[test]
+fn r98_a_letter_and_its_decomposed_form_stand_for_the_same() {
+    for (letters, of) in LETTERS {
+        for c in of.chars() {
+            let decomposed: String = c.to_string().nfd().collect();
+            assert_eq!(plain(Some(&decomposed)).unwrap_or_default(), letters, "{c}");
+        }
     }
 }
 

@@ -19,134 +19,19 @@ fn updated(body: &Value, was: &Customer) -> Customer {
 }
 
 #[test]
-fn a_customer_needs_what_s3_requires() {
-    for field in ["customerNumber", "locale", "regNo", "firstName", "lastName", "address"] {
-        let refusal = read(&with(customer(), &format!("body.{field}"), json!(null))).unwrap_err();
-        assert_eq!(refusal, ErrorCode::FieldMissing.because(format!("body.{field} is missing")));
-    }
-}
-
-#[test]
-fn customer_numbers_have_at_most_32_letters_and_digits() {
+fn nationalities_are_countries_and_a_screening_is_whatever_object() {
     use ErrorCode as E;
-    each(
-        &customer(),
-        "body.customerNumber",
-        &[
-            (json!("Ab1".repeat(10) + "xy"), None),
-            (json!("a".repeat(33)), Some(E::FieldTooLong)),
-            (json!(""), Some(E::FieldTooShort)),
-            (json!("a-1"), Some(E::FieldPattern)),
-            (json!("ä"), Some(E::FieldPattern)),
-            (json!(1), Some(E::FieldType)),
-        ],
-    );
-}
-
-#[test]
-fn locales_are_those_of_s3() {
-    use ErrorCode as E;
-    each(
-        &customer(),
-        "body.locale",
-        &[
-            (json!("kok_IN"), None),
-            (json!("sv_FI"), None),
-            (json!("fi_fi"), Some(E::FieldValue)),
-            (json!("fi-FI"), Some(E::FieldValue)),
-            (json!("xx_XX"), Some(E::FieldValue)),
-        ],
-    );
-}
-
-#[test]
-fn names_of_a_customer_have_1_to_255_characters() {
-    for field in ["salutation", "middleName"] {
-        limit(&customer(), &format!("body.{field}"), 255);
-        accented(&customer(), &format!("body.{field}"), 255);
-    }
-    for field in ["firstName", "lastName", "regNo"] {
-        let path = format!("body.{field}");
-        accented(&customer(), &path, 255);
-        each(
-            &customer(),
-            &path,
-            &[(json!(""), Some(ErrorCode::FieldTooShort)), (json!(1), Some(ErrorCode::FieldType))],
-        );
-    }
-}
-
-#[test]
-fn phones_are_a_plus_and_at_most_15_digits() {
-    use ErrorCode as E;
-    for field in ["body.phoneNumber", "body.mobileNumber"] {
-        each(
-            &customer(),
-            field,
-            &[
-                (json!("+358401234567"), None),
-                (json!("+123456789012345"), None),
-                (json!("+1234567890123456"), Some(E::FieldTooLong)),
-                (json!("+"), Some(E::FieldTooShort)),
-                (json!("358401234567"), Some(E::FieldPattern)),
-                (json!("+358 40"), Some(E::FieldPattern)),
-                (json!("++1"), Some(E::FieldPattern)),
-                (json!(358), Some(E::FieldType)),
-            ],
-        );
-    }
-}
-
-#[test]
-fn what_is_not_kept_is_validated_all_the_same() {
-    use ErrorCode as E;
-    each(
-        &customer(),
-        "body.email",
-        &[
-            (json!("a@b"), None),
-            (json!(format!("{}@b", "a".repeat(252))), None),
-            (json!(format!("{}@b", "a".repeat(253))), Some(E::FieldTooLong)),
-            (json!("a.example"), Some(E::FieldPattern)),
-            (json!("a@b@c"), Some(E::FieldPattern)),
-            (json!("a b@c"), Some(E::FieldPattern)),
-            (json!(1), Some(E::FieldType)),
-        ],
-    );
-    each(
-        &customer(),
-        "body.dateOfBirth",
-        &[
-            (json!("1980-02-29"), None),
-            (json!("1981-02-29"), Some(E::FieldPattern)),
-            (json!("29.02.1980"), Some(E::FieldPattern)),
-            (json!(1980), Some(E::FieldType)),
-        ],
-    );
     each(
         &customer(),
         "body.nationality",
         &[
             (json!(["FIN", "QZZ", "ROM"]), None),
-            (json!([]), None),
             (json!(["fin"]), Some(E::FieldValue)),
-            (json!(["ROU", "XXX"]), Some(E::FieldValue)),
-            (json!([1]), Some(E::FieldType)),
-            (json!("FIN"), Some(E::FieldType)),
+            (json!(["FIN", "XXX"]), Some(E::FieldValue)),
+            (json!([["FIN"]]), Some(E::FieldType)),
         ],
     );
-    each(
-        &customer(),
-        "body.screening",
-        &[(json!({"pep": false, "any": ["thing"]}), None), (json!("x"), Some(E::FieldType))],
-    );
-    each(&customer(), "body.title", &[(json!("x"), Some(E::FieldUnknown))]);
-}
-
-#[test]
-fn addresses_have_the_limits_of_the_file() {
-    address_fields(&customer(), "body.address");
-    address_fields(&customer(), "body.temporaryAddress");
+    each(&customer(), "body.screening", &[(json!({"pep": false, "any": ["thing"]}), None)]);
 }
 
 #[test]
@@ -208,25 +93,16 @@ fn an_update_changes_what_it_names_and_addresses_whole() {
 
 #[test]
 fn accounts_have_a_holder_and_perhaps_an_address() {
-    use ErrorCode as E;
     let line =
         json!({"orderId": "o", "op": "createAccount", "institutionId": "1", "auditUser": "ops", "customerId": "7"});
     let expected = CreateAccount { account_id: None, customer_id: "7".parse().unwrap(), address: None };
     assert_eq!(operation(&line), Operation::CreateAccount(expected));
-    each(&line, "customerId", &[(json!(null), Some(E::FieldMissing))]);
-    each(&line, "body", &[(json!({}), None), (json!({"name": "x"}), Some(E::FieldUnknown))]);
-    address_fields(&with(line, "body", json!({})), "body.address");
 }
 
 #[test]
 fn an_account_update_names_the_account_and_has_a_body() {
-    use ErrorCode as E;
     let line = json!({"orderId": "o", "op": "updateAccount", "institutionId": "1", "auditUser": "ops", "accountId": "7",
         "body": {}});
     let expected = UpdateAccount { account_id: "7".parse().unwrap(), address: None };
     assert_eq!(operation(&line), Operation::UpdateAccount(expected));
-    each(&line, "accountId", &[(json!(null), Some(E::FieldMissing))]);
-    each(&line, "body", &[(json!(null), Some(E::FieldMissing))]);
-    each(&line, "customerId", &[(json!("8"), Some(E::FieldUnknown))]);
-    address_fields(&line, "body.address");
 }

@@ -1,6 +1,7 @@
 //! Every field of every operation at its limit and one past it.
 
 mod cards;
+mod checklist;
 mod customers;
 mod envelopes;
 mod hostile;
@@ -46,44 +47,6 @@ fn each(line: &Value, path: &str, cases: &[(Value, Option<ErrorCode>)]) {
     }
 }
 
-/// `max` characters are taken, one more is not. Both NFC forms of é count one.
-fn limit(line: &Value, path: &str, max: usize) {
-    each(
-        line,
-        path,
-        &[
-            (json!("a".repeat(max)), None),
-            (json!("a".repeat(max + 1)), Some(ErrorCode::FieldTooLong)),
-            (json!(1), Some(ErrorCode::FieldType)),
-            (json!(["a"]), Some(ErrorCode::FieldType)),
-            (json!("a\u{1}"), Some(ErrorCode::CharacterIllegal)),
-            (json!(null), None),
-        ],
-    );
-}
-
-fn accented(line: &Value, path: &str, max: usize) {
-    each(
-        line,
-        path,
-        &[
-            (json!("é".repeat(max)), None),
-            (json!("e\u{301}".repeat(max)), None),
-            (json!("é".repeat(max + 1)), Some(ErrorCode::FieldTooLong)),
-        ],
-    );
-}
-
-fn words(line: &Value, path: &str, allowed: &[&str], refused: &[&str]) {
-    for word in allowed {
-        each(line, path, &[(json!(word), None)]);
-    }
-    for word in refused {
-        each(line, path, &[(json!(word), Some(ErrorCode::FieldValue))]);
-    }
-    each(line, path, &[(json!(1), Some(ErrorCode::FieldType))]);
-}
-
 fn customer() -> Value {
     json!({"orderId": "o-1", "op": "createCustomer", "institutionId": "246001", "auditUser": "ops",
         "body": {"customerNumber": "C1", "locale": "fi_FI", "regNo": "1", "firstName": "Monica", "lastName": "Liikamaa",
@@ -102,44 +65,6 @@ fn update() -> Value {
 fn plastic() -> Value {
     json!({"orderId": "o-4", "op": "updatePlastic", "institutionId": "246001", "auditUser": "ops", "plasticId": "5",
         "body": {"action": "CANCEL"}})
-}
-
-fn address_fields(line: &Value, path: &str) {
-    use ErrorCode as E;
-    let line = &with(line.clone(), path, json!({}));
-    for field in ["address1", "address2", "address3", "address4", "city"] {
-        limit(line, &format!("{path}.{field}"), 255);
-        accented(line, &format!("{path}.{field}"), 255);
-        each(line, &format!("{path}.{field}"), &[(json!(""), Some(E::FieldTooShort))]);
-    }
-    limit(line, &format!("{path}.region"), 32);
-    each(
-        line,
-        &format!("{path}.zipCode"),
-        &[
-            (json!("0".repeat(32)), None),
-            (json!("0".repeat(33)), Some(E::FieldTooLong)),
-            (json!(22100), None),
-            (json!(2.5), Some(E::FieldType)),
-            (json!(-1), Some(E::FieldType)),
-            (json!(""), Some(E::FieldTooShort)),
-        ],
-    );
-    each(
-        line,
-        &format!("{path}.country"),
-        &[
-            (json!("FIN"), None),
-            (json!("QZZ"), None),
-            (json!("ROM"), None),
-            (json!("XXX"), Some(E::FieldValue)),
-            (json!("fin"), Some(E::FieldValue)),
-            (json!("FI"), Some(E::FieldValue)),
-            (json!("FINN"), Some(E::FieldTooLong)),
-        ],
-    );
-    each(line, &format!("{path}.street"), &[(json!("x"), Some(E::FieldUnknown))]);
-    each(line, path, &[(json!("Kings street 12"), Some(E::FieldType))]);
 }
 
 fn operation(line: &Value) -> Operation {

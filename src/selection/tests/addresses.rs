@@ -1,11 +1,22 @@
 //! R80-R88: where things go.
 
 use super::*;
-use crate::card::{CardDeliveryType, LetterSet, TemporaryAddress};
+use crate::card::{CardDeliveryType, LetterSet, Recipient, TemporaryAddress};
 
 type Set = fn(&mut Dossier);
-type Remove = fn(&mut Address);
-type Put = fn(&mut Address, String);
+type Put = fn(&mut Address, Option<String>);
+
+/// Every line of an address.
+const LINES: [(&str, Put); 8] = [
+    ("address1", |address, text| address.address1 = text),
+    ("address2", |address, text| address.address2 = text),
+    ("address3", |address, text| address.address3 = text),
+    ("address4", |address, text| address.address4 = text),
+    ("city", |address, text| address.city = text),
+    ("zipCode", |address, text| address.zip_code = text),
+    ("country", |address, text| address.country = text),
+    ("region", |address, text| address.region = text),
+];
 
 /// The four levels of a card's address, strongest first.
 const CARD_LEVELS: [(AddressSource, Set); 4] = [
@@ -58,6 +69,78 @@ fn r81_a10_the_pin_follows_the_card_address_only_where_configured() {
 }
 
 #[test]
+fn r81_a10_where_configured_the_card_address_comes_behind_the_pin_address_and_before_the_account() {
+    let levels: [(&str, Set); 5] = [
+        ("TEMPORARY", CARD_LEVELS[0].1),
+        ("Pin", |dossier| dossier.card.pin_address = Some(address("Pin"))),
+        ("CARD", CARD_LEVELS[1].1),
+        ("ACCOUNT", CARD_LEVELS[2].1),
+        ("CUSTOMER", CARD_LEVELS[3].1),
+    ];
+    let mut terms = terms();
+    terms.institution.pin_address_falls_back_to_card = true;
+    for strongest in 0..levels.len() {
+        let mut dossier = dossier();
+        levels[strongest..].iter().for_each(|(_, set)| set(&mut dossier));
+        let mailer = produced(&dossier, &terms).pin_mailer.unwrap();
+        assert_eq!(mailer.address.city.as_deref(), Some(levels[strongest].0));
+    }
+}
+
+/// The address of one level, bare, over weaker ones that have every line.
+fn bare_over_full(level: usize, bare: &Address) -> Dossier {
+    let mut dossier = dossier();
+    let mut full = address("Weaker");
+    LINES.iter().for_each(|(name, put)| put(&mut full, Some(format!("weak {name}").chars().take(3).collect())));
+    dossier.customer.address = full.clone();
+    dossier.account.address = (level < 3).then(|| full.clone());
+    dossier.card.card_address = (level < 2).then(|| full.clone());
+    dossier.card.pin_address = (level < 2).then(|| full.clone());
+    match level {
+        0 => {
+            let temporary = TemporaryAddress { address: bare.clone(), valid_from: None, valid_to: None };
+            dossier.customer.temporary_address = Some(temporary);
+        }
+        1 => {
+            dossier.card.card_address = Some(bare.clone());
+            dossier.card.pin_address = Some(bare.clone());
+        }
+        2 => dossier.account.address = Some(bare.clone()),
+        _ => dossier.customer.address = bare.clone(),
+    }
+    dossier
+}
+
+#[test]
+fn r82_no_level_is_completed_from_a_weaker_one_for_card_or_pin() {
+    for level in 0..CARD_LEVELS.len() {
+        let production = produced(&bare_over_full(level, &address("Bare")), &terms());
+        let (card, pin) = (production.card_delivery.unwrap(), production.pin_mailer.unwrap());
+        assert_eq!((card.source, pin.source), (CARD_LEVELS[level].0, CARD_LEVELS[level].0));
+        assert_eq!((card.address, pin.address), (address("Bare"), address("Bare")), "{level}");
+    }
+}
+
+#[test]
+fn r86_an_incomplete_address_is_held_and_does_not_fall_through() {
+    for (level, (source, _)) in CARD_LEVELS.iter().enumerate() {
+        for (name, put) in LINES {
+            for lacking in [None, Some(String::new()), Some("  ".to_owned()), Some("\u{A0}".to_owned())] {
+                let mut bare = address("Bare");
+                put(&mut bare, lacking.clone());
+                let verdict = verdict(&bare_over_full(level, &bare), &terms());
+                if ["address1", "city", "zipCode", "country"].contains(&name) {
+                    assert_eq!(told(&verdict), "HOLD ADDRESS_INCOMPLETE", "{source} {name} {lacking:?}");
+                    assert_eq!(detail(&verdict), format!("{name}: missing, address of {source}"));
+                } else {
+                    assert_eq!(told(&verdict), "PRODUCE", "{source} {name} {lacking:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn r82_an_address_is_taken_whole_and_never_merged() {
     let mut dossier = dossier();
     dossier.customer.address.address2 = Some("B 4".into());
@@ -101,29 +184,36 @@ fn r84_a_temporary_address_is_in_force_on_its_first_and_last_day() {
 }
 
 #[test]
+fn r84_the_day_is_that_of_t0_in_utc_from_its_first_instant_to_its_last() {
+    let day = "2026-11-21".parse().ok();
+    let mut dossier = dossier();
+    dossier.customer.temporary_address =
+        Some(TemporaryAddress { address: address("Temporary"), valid_from: day, valid_to: day });
+    let (card, customer, account) = (&dossier.card, &dossier.customer, &dossier.account);
+    for (at, in_force) in [
+        ("2026-11-20T23:59:59.999999Z", false),
+        ("2026-11-21T00:00:00Z", true),
+        ("2026-11-21T03:00:00Z", true),
+        ("2026-11-21T23:59:59.999999Z", true),
+        ("2026-11-22T00:00:00Z", false),
+        // Still the day before in UTC, and already the day itself.
+        ("2026-11-21T01:30:00+02:00", false),
+        ("2026-11-20T22:30:00-05:00", true),
+    ] {
+        let at: DateTime<Utc> = at.parse().unwrap();
+        let card_goes = address::card_delivery(card, customer, account, &terms(), at).unwrap();
+        let pin_goes = address::pin_delivery(card, customer, account, &terms(), at).unwrap().unwrap();
+        for source in [card_goes.source, pin_goes.source] {
+            assert_eq!(source == AddressSource::Temporary, in_force, "{at}");
+        }
+    }
+}
+
+#[test]
 fn r86_no_address_at_any_level_is_missing() {
     let mut dossier = dossier();
     dossier.customer.address = Address::default();
     assert_eq!(told_of(&dossier), "HOLD ADDRESS_MISSING");
-}
-
-#[test]
-fn r86_an_incomplete_address_is_held_and_does_not_fall_through() {
-    let empty: [(&str, Remove); 4] = [
-        ("address1", |address| address.address1 = None),
-        ("city", |address| address.city = Some(String::new())),
-        ("zipCode", |address| address.zip_code = None),
-        ("country", |address| address.country = None),
-    ];
-    for (field, remove) in empty {
-        let mut dossier = dossier();
-        let mut incomplete = address("Card");
-        remove(&mut incomplete);
-        dossier.card.card_address = Some(incomplete);
-        let verdict = verdict(&dossier, &terms());
-        assert_eq!(told(&verdict), "HOLD ADDRESS_INCOMPLETE", "{field}");
-        assert_eq!(detail(&verdict), format!("{field}: missing, address of CARD"));
-    }
 }
 
 #[test]
@@ -156,6 +246,30 @@ fn r88_address_letters_are_the_houses_not_the_embossing_set() {
 }
 
 #[test]
+fn r88_every_line_and_every_name_of_the_recipient_is_held_to_the_houses_letters() {
+    let mut terms = terms();
+    terms.manufacturer.address_characters = LetterSet::Ascii;
+    for (name, put) in LINES {
+        let mut dossier = dossier();
+        put(&mut dossier.customer.address, Some("\u{C5}".into()));
+        let verdict = verdict(&dossier, &terms);
+        assert_eq!(told(&verdict), "HOLD ADDRESS_CHARSET");
+        assert_eq!(detail(&verdict), format!("{name}: position 1, U+00C5, address of CUSTOMER"));
+    }
+    let names: [(&str, fn(&mut Recipient)); 4] = [
+        ("salutation", |name| name.salutation = Some("Fr\u{F6}".into())),
+        ("firstName", |name| name.first_name = "Bj\u{F6}".into()),
+        ("middleName", |name| name.middle_name = Some("Bj\u{F6}".into())),
+        ("lastName", |name| name.last_name = "Bj\u{F6}".into()),
+    ];
+    for (name, set) in names {
+        let mut dossier = dossier();
+        set(&mut dossier.customer.name);
+        assert_eq!(detail(&verdict(&dossier, &terms)), format!("recipient.{name}: position 3, U+00F6"));
+    }
+}
+
+#[test]
 fn r88_the_recipient_is_printed_by_the_same_printers() {
     let mut terms = terms();
     terms.manufacturer.address_characters = LetterSet::Latin1;
@@ -176,31 +290,25 @@ fn r88_control_characters_are_in_no_letter_set() {
 }
 
 #[test]
-fn a_line_at_the_houses_cap_goes_and_one_longer_is_held() {
-    let mut terms = terms();
-    terms.manufacturer.address_line_max = Some(30);
-    let mut dossier = dossier();
-    dossier.customer.address.address3 = Some("Å".repeat(30));
-    assert_eq!(told(&verdict(&dossier, &terms)), "PRODUCE");
-    dossier.customer.address.address3 = Some("Å".repeat(31));
-    let verdict = verdict(&dossier, &terms);
-    assert_eq!(told(&verdict), "HOLD ADDRESS_TOO_LONG");
-    assert_eq!(detail(&verdict), "address3: 31 characters, at most 30, address of CUSTOMER");
-}
-
-#[test]
-fn without_a_cap_the_files_own_limits_hold() {
-    let limits: [(Put, usize); 4] = [
-        (|address, text| address.address1 = Some(text), 255),
-        (|address, text| address.city = Some(text), 255),
-        (|address, text| address.zip_code = Some(text), 32),
-        (|address, text| address.region = Some(text), 32),
-    ];
-    for (set, most) in limits {
-        for (length, expected) in [(most, "PRODUCE"), (most + 1, "HOLD ADDRESS_TOO_LONG")] {
+fn every_line_at_the_houses_cap_goes_and_one_longer_is_held() {
+    let files = |name: &str| match name {
+        "zipCode" | "region" => 32,
+        "country" => 3,
+        _ => 255,
+    };
+    for cap in [Some(30), Some(50), Some(100), None] {
+        let mut terms = terms();
+        terms.manufacturer.address_line_max = cap;
+        for (name, put) in LINES {
+            let most = cap.unwrap_or(255).min(files(name));
             let mut dossier = dossier();
-            set(&mut dossier.customer.address, "1".repeat(length));
-            assert_eq!(told_of(&dossier), expected, "{length} of {most}");
+            put(&mut dossier.customer.address, Some("\u{1ECC}".repeat(most)));
+            assert_eq!(told(&verdict(&dossier, &terms)), "PRODUCE", "{name} of {most}");
+            put(&mut dossier.customer.address, Some("\u{1ECC}".repeat(most + 1)));
+            let verdict = verdict(&dossier, &terms);
+            assert_eq!(told(&verdict), "HOLD ADDRESS_TOO_LONG", "{name} of {most}");
+            let expected = format!("{name}: {} characters, at most {most}, address of CUSTOMER", most + 1);
+            assert_eq!(detail(&verdict), expected);
         }
     }
 }
@@ -210,10 +318,13 @@ fn addresses_and_recipients_come_out_in_nfc_without_empty_lines() {
     let mut dossier = dossier();
     dossier.customer.address.city = Some("Turku A\u{30A}bo".into());
     dossier.customer.address.address2 = Some(String::new());
+    dossier.customer.address.address3 = Some(" ".into());
     dossier.customer.name.middle_name = Some(String::new());
+    dossier.customer.name.salutation = Some(" ".into());
     dossier.customer.name.last_name = "O\u{308}berg".into();
     let made = produced(&dossier, &terms()).card_delivery.unwrap().address;
-    assert_eq!((made.city.as_deref(), made.address2), (Some("Turku \u{C5}bo"), None));
+    assert_eq!((made.city.as_deref(), made.address2, made.address3), (Some("Turku \u{C5}bo"), None, None));
     let recipient = recipient(&dossier.customer);
+    assert_eq!(recipient.salutation, None);
     assert_eq!((recipient.last_name.as_str(), recipient.middle_name), ("\u{D6}berg", None));
 }

@@ -27,6 +27,9 @@ fn r87_the_agreements_pin_delivery_type_stands_in_for_an_absent_one() {
     assert_eq!(letter(&dossier(), &terms), Some(PinDeliveryType::Custom3));
     terms.agreement.pin_delivery_type = PinDeliveryType::Epin;
     assert_eq!(letter(&dossier(), &terms), None);
+    let mut by_mail = dossier();
+    by_mail.card.pin_delivery_type = Some(PinDeliveryType::Mail);
+    assert_eq!(letter(&by_mail, &terms), Some(PinDeliveryType::Mail), "the card's own word is stronger");
 }
 
 #[test]

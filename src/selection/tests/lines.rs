@@ -1,5 +1,7 @@
 //! R90-R93, R96, R98-R100 and layouts: what goes onto the plastic.
 
+use proptest::strategy::Strategy as _;
+
 use super::*;
 use crate::agreement::{FileVersion, Layout};
 use crate::card::{AdditionalValue, CharacterSet};
@@ -321,6 +323,58 @@ fn fault_27_control_characters_in_what_else_is_written_are_held() {
     assert_eq!(told(&super::verdict(&dossier, &terms)), "PRODUCE");
     dossier.customer.customer_number = "C\u{0}".into();
     assert_eq!(told(&super::verdict(&dossier, &terms)), "HOLD CHARSET");
+}
+
+#[test]
+fn a21_the_embossed_name_is_the_cards_and_the_letters_is_the_customers() {
+    let mut dossier = named("Monica", "Liikamaa");
+    dossier.customer.name.first_name = "Maria".into();
+    dossier.customer.name.last_name = "V".repeat(255);
+    let lines = embossing_lines(&dossier.card, &terms());
+    assert_eq!(lines.name_line().as_deref(), Some("Monica Liikamaa"));
+    assert_eq!(told_of(&dossier), "PRODUCE");
+    assert_eq!(recipient(&dossier.customer).first_name, "Maria");
+}
+
+proptest::proptest! {
+    #[test]
+    fn r90_r91_a_printed_line_is_whole_or_held_and_never_shortened(
+        first in line(0..=30), last in line(0..=30), second in line(0..=30), company in line(0..=30), field in line(0..=36),
+    ) {
+        let mut dossier = named(&first, &last);
+        let embossing = &mut dossier.card.embossing;
+        embossing.additional_embossing_name = Some(second.clone());
+        embossing.company_name = Some(company.clone());
+        embossing.additional_field5 = Some(field.clone());
+        let lines = embossing_lines(&dossier.card, &printed());
+        for (made, given) in [
+            (&lines.first_name, &first),
+            (&lines.last_name, &last),
+            (&lines.additional_embossing_name, &second),
+            (&lines.company_name, &company),
+            (&lines.additional_fields[4], &field),
+        ] {
+            proptest::prop_assert_eq!(made.as_deref().unwrap_or_default(), given.as_str());
+        }
+        let count = |text: &str| text.chars().count();
+        let fits = count(&first) + count(&last) <= 26 && count(&second) <= 26 && count(&company) <= 26 && count(&field) <= 32;
+        let named = !first.trim().is_empty() && !last.trim().is_empty();
+        // R98: of a name like ' there is nothing a stripe could carry.
+        let for_the_stripe = [&first, &last, &company].iter().any(|text| text.contains(char::is_alphanumeric));
+        let verdict = verdict(&dossier, &printed());
+        match told(&verdict).as_str() {
+            "PRODUCE" => proptest::prop_assert!(fits && named),
+            "HOLD NAME_TOO_LONG" | "HOLD FIELD_TOO_LONG" => proptest::prop_assert!(!fits),
+            "HOLD NAME_MISSING" => proptest::prop_assert!(!named || !for_the_stripe),
+            other => proptest::prop_assert!(false, "{}", other),
+        }
+    }
+}
+
+/// Characters of the printed set, of all kinds, so many.
+fn line(length: std::ops::RangeInclusive<usize>) -> impl proptest::strategy::Strategy<Value = String> {
+    let letters: Vec<char> = ('\0'..='\u{FFFF}').filter(|c| CharacterSet::Printed.contains(*c)).collect();
+    proptest::collection::vec(proptest::sample::select(letters), length).prop_map(String::from_iter)
 }
 
 #[test]
