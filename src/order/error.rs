@@ -90,11 +90,11 @@ words!(
         SchemeMismatch = "SCHEME_MISMATCH",
         /// A MAIN card of somebody else than the account holder.
         RoleMismatch = "ROLE_MISMATCH",
-        /// A plastic asked of a virtual product.
+        /// A23: a plastic asked of a virtual product.
         ProductVirtual = "PRODUCT_VIRTUAL",
         /// The product's months lead past 2099.
         ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE",
-        /// The card is lost, stolen or closed due to fraud for good.
+        /// R52: the card is closed for good, or its status is final.
         CardStatusFinal = "CARD_STATUS_FINAL",
         /// R123: a file with the plastic is being made.
         InProduction = "IN_PRODUCTION",

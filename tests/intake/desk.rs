@@ -84,15 +84,6 @@ months = 1200
 cvv2_key = "cvk2-1"
 [[product]]
 institution = "246001"
-code = "VISA_PIN"
-scheme = "VISA"
-form = "physical"
-pan_prefixes = ["40000055"]
-months = 36
-cvv2_key = "cvk2-1"
-pin = { pvv_key = "pvk-1", pvki = "1" }
-[[product]]
-institution = "246001"
 code = "VISA_EITHER"
 scheme = "VISA"
 form = "virtual"

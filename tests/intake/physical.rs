@@ -74,13 +74,13 @@ async fn a23_a_virtual_product_needs_a_service_code() {
     desk.refuse_now(&order_physical("3001"), "PRODUCT_VIRTUAL", &["VISA_VIRTUAL", "3001", "service code", "A23"]).await;
 }
 
-/// The virtual plastic was made while the product had no stripe: it has no CVV1, and the physical one needs one.
+/// The product was virtual when the card was made and has a stripe now: the virtual plastic has no CVV1 to take over.
 #[tokio::test]
 async fn a6_the_first_cvv1_is_made_with_the_key_the_product_has_now() {
-    let striped = "service_code = \"201\"\ncvv_key = \"cvk-1\"\nstripe = { track1 = \"{cvv}\", track2 = \"{cvv}\" }\n\
-        cvv2_key = \"cvk-1\"\n[[product]]\ninstitution = \"246001\"\ncode = \"VISA_LONG\"";
-    let plain =
-        "service_code = \"201\"\ncvv2_key = \"cvk2-1\"\n[[product]]\ninstitution = \"246001\"\ncode = \"VISA_LONG\"";
+    let was =
+        "form = \"virtual\"\npan_prefixes = [\"40000066\"]\nmonths = 24\nservice_code = \"201\"\ncvv2_key = \"cvk2-1\"";
+    let now = "form = \"physical\"\npan_prefixes = [\"40000066\"]\nmonths = 24\nservice_code = \"201\"\ncvv2_key = \"cvk-1\"\n\
+        cvv_key = \"cvk-1\"\nstripe = { track1 = \"{cvv}\", track2 = \"{cvv}\" }";
     let ends = at("2026-12-01T00:00:00Z");
     let mut desk = Desk::with_keys(|keys| {
         for wrapped in keys.keys.iter_mut().filter(|wrapped| wrapped.id == "cvk-1") {
@@ -91,7 +91,7 @@ async fn a6_the_first_cvv1_is_made_with_the_key_the_product_has_now() {
     .await;
     desk.customers().await;
     desk.take(&new_card("3001", json!({"productCode": "VISA_EITHER"}))).await;
-    desk.configure(&CATALOGUE.replacen(plain, striped, 1));
+    desk.configure(&CATALOGUE.replacen(was, now, 1));
     desk.clock = FixedClock(ends + TimeDelta::days(1));
     desk.refuse_for(&order_physical("3001"), "KEY_UNUSABLE", "SECURITY_ERROR", &["VISA_EITHER", "cvk-1"]).await;
     desk.clock = FixedClock(ends - TimeDelta::days(1));

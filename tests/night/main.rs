@@ -15,6 +15,7 @@ mod composed;
 mod counted;
 mod delivered;
 mod kept;
+mod ordered;
 mod people;
 #[path = "../support/pin_blocks.rs"]
 mod pin_blocks;

@@ -33,7 +33,7 @@ use emboss::vault::tr31;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-pub use orders::{card, person, update_card, update_plastic, with};
+pub use orders::{card, for_card, person, update_card, update_plastic, with};
 
 /// The issuer of the laid-out configuration.
 pub const ISSUER: &str = "246001";
@@ -223,6 +223,11 @@ impl Site {
         for answer in self.import(now, orders).await {
             assert!(answer["errorCode"].is_null(), "{answer}");
         }
+    }
+
+    /// Reorders the PIN of a card.
+    pub async fn reorder_pin(&self, card: u32, now: &str) {
+        self.take(now, &[for_card("reorderPin", card)]).await;
     }
 
     /// Runs the night of a date.

@@ -37,6 +37,8 @@ macro_rules! contract {
                 a_card_number_exists_once_over_all_institutions,
                 r130_one_normal_request_per_plastic_and_event,
                 a_status_moves_only_from_where_it_was_read,
+                r116_a_lost_card_and_the_one_in_its_place_name_each_other,
+                r118_a_number_is_used_once_cancelled_plastics_included,
                 a_dossier_holds_the_whole_card,
                 r6_due_is_marked_until_the_cut_off_inclusive,
                 r8_every_card_has_one_route,

@@ -181,10 +181,3 @@ fn r117_the_expiration_of_a_replacement_is_a_month_of_2000_to_2099() {
     );
     each(&line, "body.expiration.day", &[(json!(1), Some(E::FieldUnknown))]);
 }
-
-/// What the order says of a person is not in its Debug text.
-#[test]
-fn a_replacement_does_not_print_what_it_embosses() {
-    let line = with(with_body("replaceCard"), "body.embossing", json!({"firstName": "Monica"}));
-    assert!(!format!("{:?}", operation(&line)).contains("Monica"));
-}
