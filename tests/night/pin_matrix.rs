@@ -1,5 +1,5 @@
 //! Event x pinStatus x PIN on record, as `tests/pin_matrix.txt` demands it, through orders, two nights, and the file as its
-//! house opens it. A renewed plastic is marked as the first step of a night does; everything else is ordered.
+//! house opens it. What is renewed, the night of [`NEXT`] renews as its first step; everything else is ordered.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use crate::site::{DATE, NEXT, ORDERED, Site, card, person, with};
 const TABLE: &str = include_str!("../pin_matrix.txt");
 /// When everything is ordered that the night of [`NEXT`] is about.
 const DAY: &str = "2026-11-21T10:00:00Z";
+/// What was held is held for the same reason.
+const AFTERWARDS: &str = "2026-11-23";
 const SET: &str = "4711";
 
 /// A row of the table and the card that stands for it.
@@ -47,6 +49,12 @@ impl Row {
         ["RPL", "RPLRE", "ROPIN"].contains(&self.event)
     }
 
+    /// The order of a card whose plastic was made before [`DAY`]; one that is to be renewed ends with the year.
+    fn older_card(&self) -> Value {
+        let expiration = json!({"body": {"expiration": {"year": 2026, "month": 12}}});
+        if self.event == "RPL" { with(card(self.card, 1001), expiration) } else { card(self.card, 1001) }
+    }
+
     /// The order that makes what the night of [`NEXT`] is about, or the card it replaces.
     fn orders(&self) -> Vec<Value> {
         let (own, lost) = (self.card, self.card + 1000);
@@ -75,8 +83,8 @@ impl Row {
 
 /// Brings every row about; the PINs that were made for the older cards.
 async fn bring_about(site: &Site, rows: &[Row]) -> BTreeMap<u32, String> {
-    let older: Vec<Value> =
-        rows.iter().filter(|row| row.is_about_an_older_card()).map(|row| card(row.card, 1001)).collect();
+    let older = rows.iter().filter(|row| row.is_about_an_older_card());
+    let older: Vec<Value> = older.map(Row::older_card).collect();
     site.take(ORDERED, &person(1001)).await;
     site.take(ORDERED, &older).await;
     assert_eq!(site.run(DATE).await.arithmetic().delivered, older.len() as u64);
@@ -89,9 +97,6 @@ async fn bring_about(site: &Site, rows: &[Row]) -> BTreeMap<u32, String> {
         if row.is_about_an_older_card() && row.on_record == "none" {
             // As of a platform that had none when the plastic was made.
             site.sql(&format!("DELETE FROM pin WHERE card_id = {}", row.card)).await;
-        }
-        if row.event == "RPL" {
-            site.mark_plastic(row.card, "RPL", DAY).await;
         }
     }
     site.take(DAY, &rows.iter().flat_map(Row::orders).collect::<Vec<_>>()).await;
@@ -110,11 +115,11 @@ async fn bring_about(site: &Site, rows: &[Row]) -> BTreeMap<u32, String> {
 async fn outcomes(site: &Site, rows: &[Row], made: &BTreeMap<u32, String>) -> BTreeMap<u32, (String, String)> {
     let told = |pin: &str, letter: &str| (pin.to_owned(), letter.to_owned());
     let mut found = BTreeMap::new();
-    for finding in site.plan(NEXT).await.findings {
-        found.insert(u32::try_from(finding.card_id.get()).unwrap(), told(finding.code.as_str(), "."));
-    }
     let report = site.run(NEXT).await;
     assert!(report.arithmetic().adds_up(), "{report}");
+    for finding in site.plan(AFTERWARDS).await.findings {
+        found.insert(u32::try_from(finding.card_id.get()).unwrap(), told(finding.code.as_str(), "."));
+    }
     for row in rows {
         let closed = format!("SELECT reason FROM production_request WHERE card_id = {} AND state = 'CLOSED'", row.card);
         if let Some(reason) = site.texts(&closed).await.first() {
@@ -141,6 +146,7 @@ async fn outcomes(site: &Site, rows: &[Row], made: &BTreeMap<u32, String>) -> BT
 async fn column(number: usize, configure: impl Fn(&Site)) {
     let site = Site::new();
     configure(&site);
+    site.edit("set_pin_keys =", "renewal = true\nset_pin_keys =");
     let rows = Row::all();
     assert_eq!(rows.len(), 7 * 9 - 4 * 3);
     let made = bring_about(&site, &rows).await;
