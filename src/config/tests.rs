@@ -301,6 +301,22 @@ fn numbers_end_where_the_contract_says() {
     }
 }
 
+/// Else a plastic would be due for renewal on the day it is made.
+#[test]
+fn r110_a_product_outlasts_the_renewal_days() {
+    for (months, days, sound) in [(2, 45, true), (2, 55, true), (2, 56, false), (1, 27, true), (1, 28, false)] {
+        let text = changed("renewal = false", "renewal = true");
+        let text = text.replace("renewal_days = 45", &format!("renewal_days = {days}"));
+        let text = text.replace("months = 36", &format!("months = {months}"));
+        let found = faults(&text);
+        assert_eq!(found.is_empty(), sound, "{months} months, {days} days: {found:?}");
+        let names = |fault: &String| fault.contains("renewal_days") && fault.contains("VISA_DEBIT");
+        assert!(sound || found.iter().any(names), "{found:?}");
+        let off = text.replace("renewal = true", "renewal = false");
+        assert_eq!(faults(&off), [""; 0], "nothing is renewed");
+    }
+}
+
 #[test]
 fn prefixes_are_six_to_ten_digits() {
     for (prefix, sound) in

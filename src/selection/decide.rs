@@ -54,7 +54,7 @@ fn judge(
 ) -> Result<Production, Verdict> {
     let (card, request) = (&candidate.dossier.card, candidate.request);
     let product = terms.products.get(&card.product_code);
-    standing(candidate, product, cut_off)?;
+    let plastic = standing(candidate, product, cut_off)?;
     status::not_blocked(card, &terms.institution)?;
     let product = product.ok_or_else(|| {
         Verdict::Hold(ReasonCode::ProductUnknown.because(format!("{} is not configured", card.product_code)))
@@ -62,7 +62,7 @@ fn judge(
     pin::not_waiting(card, request, cut_off)?;
 
     let mut production = if request.event == ProductionEvent::Ropin {
-        pin_letter(candidate, terms, product, cut_off)?
+        pin_letter(candidate, plastic, terms, product, cut_off)?
     } else {
         card_record(candidate, terms, product, cut_off)?
     };
@@ -118,14 +118,15 @@ fn card_record(
         None
     };
     warnings.extend(address::open_ended(customer, cut_off));
-    let sort_key =
-        sort_key::sort_key(request, lines.external_layout_code.as_deref(), Some(delivery.kind), &terms.agreement);
+    let layout = lines.external_layout_code.as_deref();
+    let sort_key = sort_key::sort_key(request, request.plastic_id, layout, Some(delivery.kind), &terms.agreement);
     Ok(Production { pin: action, card_delivery: Some(delivery), pin_mailer, sort_key, warnings })
 }
 
 /// A PIN_ONLY record (R25): a letter and nothing else.
 fn pin_letter(
     candidate: &Candidate<'_>,
+    plastic: &Plastic,
     terms: &Terms,
     product: &Product,
     cut_off: DateTime<Utc>,
@@ -139,7 +140,7 @@ fn pin_letter(
     check_values(candidate, terms, &mut warnings)?;
     let pin_mailer = mailer(candidate, terms, cut_off).map_err(Verdict::Hold)?;
     warnings.extend(address::open_ended(&dossier.customer, cut_off));
-    let sort_key = sort_key::sort_key(candidate.request, None, None, &terms.agreement);
+    let sort_key = sort_key::sort_key(candidate.request, plastic.plastic_id, None, None, &terms.agreement);
     Ok(Production { pin: action, card_delivery: None, pin_mailer, sort_key, warnings })
 }
 

@@ -16,14 +16,15 @@ pub fn is_due(request: &Request, cut_off: DateTime<Utc>) -> bool {
 /// The plastic the request is about: for ROPIN the one in use, for all others the one it names.
 ///
 /// A reordered PIN may have waited so long that the plastic it was ordered for has been superseded; what counts for
-/// R26 and R15 is the plastic the customer now holds.
+/// R26 and R15, and what the record names, is the plastic the customer now holds.
+pub fn plastic_of<'a>(plastics: &'a [Plastic], request: &Request) -> Option<&'a Plastic> {
+    let in_use = if request.event == ProductionEvent::Ropin { plastic_in_use(plastics) } else { None };
+    in_use.or_else(|| plastics.iter().find(|plastic| plastic.plastic_id == request.plastic_id))
+}
+
+/// R124: a cancelled plastic is in no dossier; a request that outlived it makes nothing.
 pub(super) fn plastic<'a>(candidate: &Candidate<'a>) -> Result<&'a Plastic, Verdict> {
-    let dossier = candidate.dossier;
-    let in_use =
-        if candidate.request.event == ProductionEvent::Ropin { plastic_in_use(&dossier.plastics) } else { None };
-    in_use
-        .or_else(|| dossier.plastics.iter().find(|plastic| plastic.plastic_id == candidate.request.plastic_id))
-        // R124: a cancelled plastic is in no dossier; a request that outlived it makes nothing.
+    plastic_of(&candidate.dossier.plastics, candidate.request)
         .ok_or_else(|| Verdict::Exclude(ReasonCode::Cancelled.because("the plastic is no longer there")))
 }
 

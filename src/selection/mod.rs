@@ -20,7 +20,7 @@ use chrono::{DateTime, Utc};
 
 pub use address::{card_delivery, pin_delivery, pin_delivery_type, recipient};
 pub use decide::select;
-pub use events::{is_due, plastic_in_use};
+pub use events::{is_due, plastic_in_use, plastic_of};
 pub use lines::{Lines, additional_values, embossing_lines};
 pub use pin::{days_waiting, warning_age};
 pub use route::{select_unrouted, unrouted};

@@ -8,11 +8,12 @@ use std::fmt::Write as _;
 
 use super::Request;
 use crate::agreement::Agreement;
-use crate::card::{CardDeliveryType, ProductionEvent};
+use crate::card::{CardDeliveryType, PlasticId, ProductionEvent};
 
-/// The key of a record. `layout` and `delivery` are `None` for PIN_ONLY records, which carry neither.
+/// The key of a record about a plastic. `layout` and `delivery` are `None` for PIN_ONLY records, which carry neither.
 pub fn sort_key(
     request: &Request,
+    plastic_id: PlasticId,
     layout: Option<&str>,
     delivery: Option<CardDeliveryType>,
     agreement: &Agreement,
@@ -26,7 +27,7 @@ pub fn sort_key(
     let _ = write!(
         key,
         "{record_type}\u{1}{layout}\u{1}{delivery}\u{1}{bulk}\u{1}{:018}\u{1}{}",
-        request.plastic_id.get(),
+        plastic_id.get(),
         request.record_uid
     );
     key

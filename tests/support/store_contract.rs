@@ -102,6 +102,7 @@ macro_rules! contract {
                 r110_a_month_is_read_by_the_newest_plastic_in_use,
                 r112_a_renewal_makes_marks_closes_and_tells,
                 r112_a_card_is_renewed_once,
+                r112_two_renewals_at_once_make_one_plastic_each,
                 r111_a_card_that_changed_since_it_was_read_is_left_out,
                 fault_22_a_run_that_was_superseded_renews_nothing,
                 renewals_take_no_plastic_id_that_is_used,

@@ -145,6 +145,23 @@ pub(crate) async fn r112_a_card_is_renewed_once(store: &dyn Store) {
     assert_eq!(store.events(0, 100).await.unwrap().len(), 3);
 }
 
+/// Two at once, as of two runs that race: whoever is second finds the number taken and leaves the card out.
+pub(crate) async fn r112_two_renewals_at_once_make_one_plastic_each(store: &dyn Store) {
+    let numbers: Vec<i64> = (1..=200).collect();
+    in_use(store, &numbers, Ncrd).await;
+    let run = Run::begin(store, 20, 1).await;
+    let page: Vec<_> = numbers.iter().map(|card| renewal(*card, Rpl)).collect();
+    let other: Vec<_> = page.iter().map(|(uid, renewal)| (RecordUid(flipped(uid)), renewal.clone())).collect();
+    let (one, two) = tokio::join!(renew(store, &run, &page), renew(store, &run, &other));
+    let mut made = [one.unwrap(), two.unwrap()].concat();
+    made.sort_unstable();
+    assert_eq!(made, numbers, "each by one of them");
+    assert_eq!(store.events(0, 1_000).await.unwrap().len(), 200);
+    for card in [1, 100, 200] {
+        assert_eq!(plastics(store, card).await.len(), 2, "{card}");
+    }
+}
+
 /// Another recordUid.
 fn flipped(uid: &RecordUid) -> uuid::Uuid {
     uuid::Uuid::from_u128(uid.0.as_u128() + 500_000)

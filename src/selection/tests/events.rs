@@ -107,6 +107,11 @@ fn r26_ropin_that_outlived_its_plastic_goes_for_the_one_in_use() {
     dossier.plastics.push(plastic(2, ProductionEvent::Rpl, PlasticStatus::Active));
     assert_eq!(told_of(&dossier), "PRODUCE");
     assert_eq!(plastic_in_use(&dossier.plastics).map(|plastic| plastic.sequence_number), Some(2));
+    let named = |request| plastic_of(&dossier.plastics, request).map(|plastic| plastic.sequence_number);
+    assert_eq!(named(&dossier.requests[0]), Some(2), "the record names it, too");
+    let Verdict::Produce(letter) = verdict(&dossier, &terms()) else { panic!("it goes") };
+    let place = format!("\u{1}{:018}\u{1}", dossier.plastics[1].plastic_id.get());
+    assert!(letter.sort_key.contains(&place), "and stands where that one stands: {}", letter.sort_key);
 }
 
 #[test]

@@ -54,11 +54,10 @@ fn the_order_of_reasons_is_the_table_of_decide() {
 }
 
 fn key(event: ProductionEvent, layout: Option<&str>, kind: Option<CardDeliveryType>, plastic_id: i64) -> String {
-    let mut request = request(1, event);
-    request.plastic_id = PlasticId::new(plastic_id).unwrap();
+    let request = request(1, event);
     let mut agreement = terms().agreement;
     agreement.bulk.insert(CardDeliveryType::Custom1, "BRANCH-HEL".into());
-    sort_key(&request, layout, kind, &agreement)
+    sort_key(&request, PlasticId::new(plastic_id).unwrap(), layout, kind, &agreement)
 }
 
 #[test]

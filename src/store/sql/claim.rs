@@ -17,7 +17,7 @@ use super::{SqlStore, dossiers, events, files, items, runs};
 use crate::card::{FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
 use crate::fault::{self, Point};
-use crate::selection::{Dossier, PinAction, ReasonCode};
+use crate::selection::{Dossier, PinAction, ReasonCode, plastic_of};
 use crate::settlement::FileState;
 use crate::store::{
     AgreementNight, ClaimOrder, Claimed, Conclusion, Decide, Decision, FileRow, NewFile, NewItem, NightState,
@@ -303,7 +303,8 @@ impl FrozenItem {
         })?;
         Ok(Self {
             card_id: dossier.card_id.get(),
-            plastic_id: request.plastic_id.get(),
+            // R26: a reordered PIN is for the plastic in use, whichever it was ordered for.
+            plastic_id: plastic_of(&dossier.plastics, request).map_or(request.plastic_id, |it| it.plastic_id).get(),
             event: request.event,
             reproduction: request.reproduction,
             card_version: dossier.card_version,

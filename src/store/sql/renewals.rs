@@ -23,7 +23,8 @@ use crate::store::{RenewalOrder, StoreError};
 const TRIES: u32 = 20;
 
 // Along the month; of each card the newest plastic only. What was renewed before is CLOSED or has a newer one, so that it
-// costs one look into an index and no more. PostgreSQL makes no join of a subquery that is compared with.
+// costs one look into an index and no more. PostgreSQL makes no join of a subquery that is compared with; and only one
+// index has rows in the order of all three columns, so that old numbers of rows lead it to no other.
 statement!(
     RENEWABLE = sqlite(
         "SELECT due.card_id, c.version, cv.data,
@@ -49,15 +50,16 @@ statement!(
         " ORDER BY p.sequence_number)::text
        FROM plastic AS p
       WHERE p.institution = c.institution AND p.card_id = c.card_id)
-  FROM (SELECT ends.institution, ends.card_id, ends.plastic_id FROM plastic AS ends
-         WHERE ends.institution = $1 AND ends.expiry = $2 AND ends.plastic_id > $3 AND ends.status IN ('ACTIVE', 'LOCKED')
+  FROM (SELECT ends.institution, ends.expiry, ends.plastic_id, ends.card_id FROM plastic AS ends
+         WHERE (ends.institution, ends.expiry, ends.plastic_id) > ($1, $2, $3)
+           AND (ends.institution, ends.expiry) <= ($1, $2) AND ends.status IN ('ACTIVE', 'LOCKED')
            AND ends.sequence_number = (SELECT MAX(n.sequence_number) FROM plastic AS n
                 WHERE n.institution = ends.institution AND n.card_id = ends.card_id AND n.status <> 'CANCELLED')
-         ORDER BY ends.plastic_id LIMIT $4) AS due
+         ORDER BY ends.institution, ends.expiry, ends.plastic_id LIMIT $4) AS due
   JOIN card AS c ON c.institution = due.institution AND c.card_id = due.card_id
   LEFT JOIN card_version AS cv
     ON cv.institution = c.institution AND cv.card_id = c.card_id AND cv.version = c.version
- ORDER BY due.plastic_id"
+ ORDER BY due.institution, due.expiry, due.plastic_id"
     )
 );
 statement!(
