@@ -113,6 +113,10 @@ mod tests {
         assert_eq!(rule.check("x", &"\u{1ECC}".repeat(27)).unwrap_err().code, ErrorCode::FieldTooLong);
         let decomposed = "e\u{301}".repeat(26);
         assert_eq!(rule.check("x", &decomposed).unwrap(), "é".repeat(26));
+        // NFC never composes this letter again: it becomes two characters.
+        let grows = TextRule::free(1, 26);
+        assert!(grows.check("x", &"\u{958}".repeat(13)).is_ok());
+        assert_eq!(grows.check("x", &"\u{958}".repeat(14)).unwrap_err().code, ErrorCode::FieldTooLong);
     }
 
     #[test]

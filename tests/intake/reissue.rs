@@ -267,13 +267,3 @@ async fn what_is_not_there_or_taken_is_refused() {
     desk.configure(&CATALOGUE.replacen("code = \"VISA_CARD\"", "code = \"VISA_OTHER\"", 1));
     desk.refuse_now(&reissue("3001"), "PRODUCT_UNKNOWN", &["VISA_CARD", "3001"]).await;
 }
-
-#[tokio::test]
-async fn r118_the_last_sequence_number_is_99_and_counts_when_cancelled() {
-    let desk = with_card("VISA_CARD", "2029-11", Active).await;
-    desk.execute("UPDATE plastic SET sequence_number = 98").await;
-    desk.take(&reissue("3001")).await;
-    assert_eq!(desk.plastics("3001").await[1].sequence_number, 99);
-    desk.take(&cancel("3001", 99)).await;
-    desk.refuse_now(&reissue("3001"), "SEQUENCE_EXHAUSTED", &["card 3001", "99", "R118"]).await;
-}

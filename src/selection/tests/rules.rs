@@ -123,6 +123,9 @@ fn r8_a_card_without_a_house_is_held_with_what_is_wrong() {
         (Some("FACTORY X"), None, ReasonCode::ManufacturerInvalid),
         // T4: anchored, so a good part of a bad text does not make it good.
         (Some("FACTORY_X;"), None, ReasonCode::ManufacturerInvalid),
+        (Some(";FACTORY_X"), None, ReasonCode::ManufacturerInvalid),
+        (Some("FACTORY_X\n"), None, ReasonCode::ManufacturerInvalid),
+        (Some("FACTORY_\u{C5}"), None, ReasonCode::ManufacturerInvalid),
         (Some(""), None, ReasonCode::ManufacturerInvalid),
         (Some(&long), None, ReasonCode::ManufacturerInvalid),
         (Some(&long[1..]), None, ReasonCode::ManufacturerUnknown),
