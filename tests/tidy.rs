@@ -18,7 +18,7 @@ const RANKS: &[&[&str]] = &[
     &["selection", "document"],
     &["plan", "report"],
     &["store", "vault", "spool"],
-    &["seal", "delivery"],
+    &["seal", "delivery", "story"],
     &["config"],
     &["night", "intake"],
     &["schedule", "trial"],

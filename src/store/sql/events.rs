@@ -6,10 +6,10 @@ use super::SqlStore;
 use super::columns::Columns;
 use super::connection::{Connection, Database};
 use super::statement::{Row, statement};
-use crate::card::InstitutionId;
+use crate::card::{CardId, InstitutionId};
 use crate::store::{EventRow, StoreError};
 
-statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data) VALUES ($1, $2, $3, $4)");
+statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data, card_id) VALUES ($1, $2, $3, $4, $5)");
 statement!(
     EVENTS_AFTER = "SELECT number, at, kind, institution, data FROM event WHERE number > $1 ORDER BY number LIMIT $2"
 );
@@ -35,23 +35,47 @@ pub(super) async fn write(
     institution: Option<&InstitutionId>,
     data: &serde_json::Value,
 ) -> Result<(), StoreError> {
+    write_about(connection, at, kind, (institution, None), data).await
+}
+
+/// Writes one event that tells of one card alone, so that the card's story finds it.
+pub(super) async fn write_of_card(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    kind: &str,
+    institution: &InstitutionId,
+    card_id: CardId,
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
+    write_about(connection, at, kind, (Some(institution), Some(card_id)), data).await
+}
+
+async fn write_about(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    kind: &str,
+    (institution, card_id): (Option<&InstitutionId>, Option<CardId>),
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
     turn(connection).await?;
     let call = WRITE_EVENT.call().bind(at.timestamp_micros()).bind(kind).bind(institution.map(InstitutionId::as_str));
-    call.bind(data.to_string()).run(connection).await?;
+    call.bind(data.to_string()).bind(card_id.map(CardId::get)).run(connection).await?;
     Ok(())
 }
 
 /// Events with a number over `number`.
 pub(super) async fn after(store: &SqlStore, number: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-    let take = |row: &Row| {
-        let mut columns = Columns::of("event", row);
-        Ok(EventRow {
-            number: columns.take()?,
-            at: columns.instant()?,
-            kind: columns.take()?,
-            institution: columns.parse_optional()?,
-            data: columns.take()?,
-        })
-    };
-    EVENTS_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, take).await
+    EVENTS_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, row).await
+}
+
+/// A row of number, instant, kind, institution and data.
+pub(super) fn row(row: &Row) -> Result<EventRow, StoreError> {
+    let mut columns = Columns::of("event", row);
+    Ok(EventRow {
+        number: columns.take()?,
+        at: columns.instant()?,
+        kind: columns.take()?,
+        institution: columns.parse_optional()?,
+        data: columns.take()?,
+    })
 }
