@@ -81,7 +81,7 @@ enum Command {
     Abandon(abandon::AbandonArguments),
     /// Delivers a settled file once more: the same bytes, or a new file marked DUPLICATE; moves no plastic.
     Resend(resend::ResendArguments),
-    /// Tells the whole story of a card or a plastic, masked: orders, holds, files, and what to expect tonight.
+    /// Tells the whole story of a card or a plastic, masked: orders, holds, files, and what to expect of the next night.
     Explain(explain::ExplainArguments),
     /// Prints what happened as JSON Lines, oldest first.
     Events(events::EventsArguments),

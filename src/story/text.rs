@@ -49,9 +49,10 @@ impl Story {
             f,
             2,
             &format!(
-                "{} {}, status {} since {}, pinStatus {}, {house}",
+                "{} {}, status {} {} since {}, pinStatus {}, {house}",
                 now.scheme,
                 now.product_code,
+                now.status.code(),
                 now.status,
                 time(now.status_since),
                 now.pin_status
@@ -111,7 +112,11 @@ impl Story {
     fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         head(f, "Production requests", self.card.requests.len())?;
         for request in &self.card.requests {
-            wrap(f, 2, &self.request(request))?;
+            wrap(f, 2, &marked(request))?;
+            writeln!(f, "      recordUid {}", request.record_uid)?;
+            if let Some(file_id) = request.file_id {
+                writeln!(f, "      in {}", self.file_name(file_id))?;
+            }
             for note in self.card.standings.iter().filter(|note| note.record_uid == request.record_uid) {
                 wrap(f, 6, &nights(note))?;
             }
@@ -124,20 +129,6 @@ impl Story {
         Ok(())
     }
 
-    fn request(&self, request: &RequestNote) -> String {
-        let again = if request.reproduction { ", made a second time" } else { "" };
-        let file = request.file_id.map_or(String::new(), |id| format!(" in {}", self.file_name(id)));
-        let reason = request.reason.as_deref().map_or(String::new(), |reason| format!(", {reason}"));
-        format!(
-            "{} of plastic {}{again}, marked {}: {}{file}{reason} (recordUid {})",
-            request.event,
-            request.plastic_id,
-            time(request.marked_at),
-            request.state,
-            request.record_uid
-        )
-    }
-
     /// The final name, or the id before there is one.
     fn file_name(&self, id: FileId) -> String {
         let file = self.card.files.iter().find(|file| file.file_id == id);
@@ -148,6 +139,7 @@ impl Story {
         head(f, "Files", self.card.files.len())?;
         for file in &self.card.files {
             writeln!(f, "  {}", self.file_name(file.file_id))?;
+            writeln!(f, "      file {}", file.file_id)?;
             wrap(f, 6, &self.file(file))?;
             for item in &file.items {
                 let plastic = item.plastic_id;
@@ -164,7 +156,10 @@ impl Story {
                 writeln!(f, "      sha256 {sha256}")?;
             }
             for delivery in &file.deliveries {
-                wrap(f, 6, &receipt(delivery))?;
+                wrap(f, 6, &delivered(delivery))?;
+                if !delivery.identity.is_empty() {
+                    wrap(f, 6, &format!("receipt: {}", delivery.identity))?;
+                }
             }
             if let Some(trouble) = &file.trouble {
                 wrap(f, 6, trouble)?;
@@ -178,8 +173,8 @@ impl Story {
         let abandoned = if file.abandoned { ", its cards were taken out" } else { "" };
         let repeats = file.resend_of.map_or(String::new(), |id| format!(", duplicate of {}", self.file_name(id)));
         format!(
-            "{} for {}, number {}, night {}{records}{abandoned}{repeats} (file {})",
-            file.state, file.manufacturer, file.sequence_number, file.night, file.file_id
+            "{} for {}, number {}, night {}{records}{abandoned}{repeats}",
+            file.state, file.manufacturer, file.sequence_number, file.night
         )
     }
 
@@ -202,7 +197,7 @@ impl Story {
 
     fn write_outlook(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let night = self.night;
-        writeln!(f, "As things stand now, for the night of {} (marked until {})", night.date, time(night.cut_off))?;
+        writeln!(f, "\nAs things stand now, for the night of {} (marked until {})", night.date, time(night.cut_off))?;
         if self.outlook.is_empty() {
             return writeln!(f, "  Nothing of this is marked for production: nothing goes, nothing is held.");
         }
@@ -256,11 +251,18 @@ impl Story {
 }
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str, count: usize) -> fmt::Result {
-    if count == 0 { writeln!(f, "{title}: none") } else { writeln!(f, "{title}") }
+    if count == 0 { writeln!(f, "\n{title}: none") } else { writeln!(f, "\n{title}") }
 }
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn marked(request: &RequestNote) -> String {
+    let RequestNote { event, plastic_id, state, .. } = request;
+    let again = if request.reproduction { ", made a second time" } else { "" };
+    let reason = request.reason.as_deref().map_or(String::new(), |reason| format!(", {reason}"));
+    format!("{event} of plastic {plastic_id}{again}, marked {}: {state}{reason}", time(request.marked_at))
 }
 
 /// Versions, newest first.
@@ -293,11 +295,10 @@ fn dated(file: &FileNote) -> String {
     format!("T0 {}, data as of {}{published}{settled}", time(file.cut_off), time(file.data_as_of))
 }
 
-fn receipt(delivery: &DeliveryNote) -> String {
-    let DeliveryNote { delivery_number, state, attempt, identity, .. } = delivery;
+fn delivered(delivery: &DeliveryNote) -> String {
+    let DeliveryNote { delivery_number, state, attempt, .. } = delivery;
     let published = delivery.published_at.map_or(String::new(), |at| format!(" {}", time(at)));
-    let receipt = if identity.is_empty() { String::new() } else { format!(" at {identity}") };
-    format!("delivery {delivery_number}: {state}{published}, attempt {attempt}{receipt}")
+    format!("delivery {delivery_number}: {state}{published}, attempt {attempt}")
 }
 
 /// What an event says beside its kind, of what it may.

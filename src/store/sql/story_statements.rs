@@ -54,10 +54,12 @@ statement!(
     pub(super) PIN_VERSIONS =
         "SELECT version, made_at, record_uid FROM pin WHERE institution = $1 AND card_id = $2 ORDER BY version"
 );
-// `$3` is the card it replaces, or itself: a replacement is kept under the lost card.
+// `$3` is the card it replaces, or itself: a replacement is kept under the lost card. Orders of one instant are those of a
+// numbered batch more often than not.
 statement!(
     pub(super) ORDERS_OF_CARD = "SELECT order_id, op, at, answer FROM order_answer
-    WHERE institution = $1 AND card_id IN ($2, $3) AND (card_id = $2 OR op = 'replaceCard') ORDER BY at, order_id"
+    WHERE institution = $1 AND card_id IN ($2, $3) AND (card_id = $2 OR op = 'replaceCard')
+    ORDER BY at, op <> 'createCard', LENGTH(order_id), order_id"
 );
 
 /// Columns of a request.
