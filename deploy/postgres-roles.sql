@@ -8,7 +8,8 @@
 --
 -- emboss_owner   owns the tables; nobody enters as it, and nothing but a change of the schema needs it
 -- emboss         the program: adds rows, and changes the columns below; deletes nothing, anywhere; what was written
---                once (versions of customers, accounts and cards, PINs, answers, events, the audit) it cannot change
+--                once (versions of customers, accounts and cards, PINs, answers, events, the audit) it cannot change;
+--                of a PIN, only that it is void
 -- emboss_reader  looks at what happened, without card numbers, PINs, key material, names and addresses
 --
 -- It may be run again: after a change of the schema it grants what is new.
@@ -51,13 +52,14 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO emboss;
 
 -- Written once.
-GRANT INSERT ON order_answer, customer_version, account_version, card_version, pin, event, audit TO emboss;
+GRANT INSERT ON order_answer, customer_version, account_version, card_version, event, audit TO emboss;
 
 -- Written, and changed in these columns only.
 GRANT UPDATE (epoch) ON meta TO emboss;
 GRANT INSERT, UPDATE (value) ON marker TO emboss;
 GRANT INSERT, UPDATE (holder, since, backend) ON run_lock TO emboss;
 GRANT INSERT, UPDATE (last) ON id_counter TO emboss;
+GRANT INSERT, UPDATE (void) ON pin TO emboss;
 GRANT INSERT, UPDATE (version) ON customer TO emboss;
 GRANT INSERT, UPDATE (version) ON account TO emboss;
 GRANT INSERT, UPDATE (version, customer_id, account_id, manufacturer) ON card TO emboss;
@@ -83,7 +85,7 @@ GRANT SELECT (institution, card_id, version, customer_id, account_id, manufactur
 GRANT SELECT (institution, customer_id, version, made_at) ON customer_version TO emboss_reader;
 GRANT SELECT (institution, account_id, version, made_at) ON account_version TO emboss_reader;
 GRANT SELECT (institution, card_id, version, made_at) ON card_version TO emboss_reader;
-GRANT SELECT (institution, card_id, version, record_uid, scheme, made_at) ON pin TO emboss_reader;
+GRANT SELECT (institution, card_id, version, record_uid, scheme, made_at, void) ON pin TO emboss_reader;
 GRANT SELECT (file_id, night, run_id, institution, manufacturer, sequence_number, previous_file_id, file_type, resend_of,
     format, version, cut_off, data_as_of, state, epoch, sealed_epoch, file_name, sha256, size_bytes, records, cards,
     pin_only, by_production_event, key_fingerprints, delivery_number, rename_attempted, abandoned, trouble, published_at,

@@ -117,6 +117,28 @@ pub struct Product {
     pub pin: Option<PinTerms>,
 }
 
+impl Product {
+    /// The key of CVV1 and iCVV that a plastic made now is pinned to; these stand on stripe and chip only.
+    pub fn pinned_cvv_key(&self) -> Option<&str> {
+        let carried = self.stripe.is_some() || self.chip.is_some();
+        self.cvv_key.as_deref().filter(|_| carried)
+    }
+
+    /// R4 with A23: why a card gets no plastic, where it gets none. Where the order did not say (`wanted`), the product's
+    /// form does. A virtual product without a service code cannot make one whatever the order says: a record must carry it.
+    pub fn no_plastic(product: Option<&Self>, wanted: Option<bool>) -> Option<&'static str> {
+        let virtual_product = product.filter(|product| product.form == ProductForm::Virtual);
+        match (wanted, virtual_product) {
+            (Some(false), _) => Some("physical is false"),
+            (None, Some(_)) => Some("the product is virtual"),
+            (Some(true), Some(product)) if product.service_code.is_none() => {
+                Some("the product is virtual, without service code")
+            }
+            _ => None,
+        }
+    }
+}
+
 fn active() -> ProducedAs {
     ProducedAs::Active
 }

@@ -110,11 +110,34 @@ impl Random {
     pub fn uuid(&self) -> Uuid {
         uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
     }
+
+    /// A version 7 UUID: it begins with the instant, so that what is made together stands together in an index, and a
+    /// night that takes them in that order finds the page it needs in hand. 74 bits of it are random.
+    pub fn uuid_at(&self, at: DateTime<Utc>) -> Uuid {
+        // As many as version 4 takes: a seeded stream goes on the same whichever is drawn.
+        let [_, _, _, _, _, _, random @ ..] = self.bytes::<16>();
+        let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uuid_of_an_instant_begins_with_it() {
+        let random = Random::seeded(7);
+        let at = DateTime::from_timestamp_millis(0x0198_7654_3210).unwrap();
+        let (one, other) = (random.uuid_at(at).to_string(), random.uuid_at(at).to_string());
+        assert_eq!((&one[..15], &one[..15]), ("01987654-3210-7", &other[..15]));
+        assert_ne!(one, other);
+        let later = random.uuid_at(at + chrono::TimeDelta::milliseconds(1)).to_string();
+        assert!(later > one && later > other, "{later}");
+        let (drawn, like) = (Random::seeded(7), Random::seeded(7));
+        assert_ne!(drawn.uuid_at(at), like.uuid());
+        assert_eq!(drawn.bytes::<4>(), like.bytes::<4>(), "and takes no more of the stream than the other kind");
+    }
 
     #[test]
     fn a_fork_draws_the_same_whatever_the_other_draws_meanwhile() {

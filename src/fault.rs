@@ -9,6 +9,8 @@
 /// Where a night can be stopped, in the order in which a file comes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Point {
+    /// A page of cards is renewed, or there is nothing left to renew; nothing is claimed yet.
+    Renewing,
     /// The claim is written and not committed.
     ClaimUncommitted,
     /// The claim is committed; nobody was told yet.
@@ -55,7 +57,8 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order of a night.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
+        Self::Renewing,
         Self::ClaimUncommitted,
         Self::ClaimCommitted,
         Self::PinMade,
@@ -82,6 +85,7 @@ impl Point {
     /// Its name in the order of a test, for example `renaming`.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Renewing => "renewing",
             Self::ClaimUncommitted => "claim-uncommitted",
             Self::ClaimCommitted => "claim-committed",
             Self::PinMade => "pin-made",

@@ -21,6 +21,7 @@ pub mod intake;
 pub mod night;
 pub mod order;
 pub mod plan;
+pub mod renewal;
 pub mod report;
 pub mod schedule;
 pub mod seal;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::card::product::words;
 use crate::card::{InstitutionId, ManufacturerCode};
+use crate::renewal::RenewalTally;
 use crate::selection::{Finding, Standing, Tally};
 use crate::settlement::RunKind;
 
@@ -40,6 +41,9 @@ pub struct Plan {
     pub cut_off: DateTime<Utc>,
     /// Who computes card secrets.
     pub crypto: &'static str,
+    /// Cards that would be renewed first, by institution; their plastics are not among the verdicts, which are on what is
+    /// marked now. Empty where no institution renews.
+    pub renewals: Vec<RenewalTally>,
     /// The agreements, in configuration order.
     pub agreements: Vec<PlannedAgreement>,
     /// Cards no agreement takes, by institution.
@@ -82,7 +86,7 @@ impl Plan {
         let total = self.total();
         let sum = total.producing() + total.holding() + total.excluding() + total.closing();
         let alerts = self.findings.iter().filter(|finding| finding.alert);
-        json!({
+        let mut plan = json!({
             "command": "plan",
             "kind": self.kind,
             "businessDate": self.business_date.to_string(),
@@ -102,7 +106,11 @@ impl Plan {
             "alerts": alerts.map(|finding| json!({ "code": finding.code, "text": FindingLine(finding).to_string() }))
                 .collect::<Vec<_>>(),
             "exitCode": 0,
-        })
+        });
+        if !self.renewals.is_empty() {
+            plan["renewals"] = self.renewals.iter().map(RenewalTally::to_json).collect();
+        }
+        plan
     }
 }
 
@@ -139,6 +147,9 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.total();
         writeln!(f, "Plan for {} (everything marked until {}):", self.business_date, rfc3339(self.cut_off))?;
+        for renewals in &self.renewals {
+            writeln!(f, "  to be renewed first for {renewals}")?;
+        }
         for agreement in &self.agreements {
             writeln!(f, "  {agreement}")?;
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::card::product::words;
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
 use crate::document::FileType;
+use crate::renewal::RenewalTally;
 use crate::selection::{Finding, Tally};
 use crate::settlement::{FileState, RunKind};
 
@@ -53,6 +54,8 @@ pub struct Report {
     pub ended_at: DateTime<Utc>,
     /// Who computed card secrets.
     pub crypto: &'static str,
+    /// Cards renewed before anything was claimed, by institution; empty where none renews.
+    pub renewals: Vec<RenewalTally>,
     /// The agreements, in configuration order.
     pub agreements: Vec<AgreementReport>,
     /// Verdicts on cards that no agreement takes.
@@ -241,6 +244,9 @@ impl Report {
             "alerts": self.alerts.iter().map(|a| json!({ "code": a.code, "text": a.text })).collect::<Vec<_>>(),
             "exitCode": self.exit_code(),
         });
+        if !self.renewals.is_empty() {
+            report["renewals"] = self.renewals.iter().map(RenewalTally::to_json).collect();
+        }
         if self.filtered {
             report["filtered"] = json!(true);
         }
@@ -305,6 +311,9 @@ impl fmt::Display for Report {
             rfc3339(self.cut_off),
             self.crypto
         )?;
+        for renewed in &self.renewals {
+            writeln!(f, "  renewed for {renewed}")?;
+        }
         for agreement in &self.agreements {
             writeln!(f, "  {agreement}")?;
             for file in &agreement.files {

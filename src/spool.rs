@@ -16,6 +16,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rustix::fs::{FlockOperation, flock};
 
 use crate::card::FileId;
 
@@ -263,6 +264,14 @@ impl Spool {
 
     /// The marker appears whole or not at all: half of one would make this folder another database's for ever.
     fn mark(self, marker: &str) -> Result<Self, SpoolError> {
+        let turn = File::open(&self.folder).map_err(SpoolError::io("open", &self.folder))?;
+        flock(&turn, FlockOperation::LockExclusive)
+            .map_err(io::Error::from)
+            .map_err(SpoolError::io("lock", &self.folder))?;
+        if self.folder.join(MARKER).exists() {
+            // Another first start had its turn.
+            return Self::open(self.folder, marker);
+        }
         if self.names()?.iter().any(|name| name != MARKER_IN_THE_MAKING) {
             return Err(SpoolError::Unmarked { path: self.folder });
         }

@@ -28,6 +28,9 @@ use tree::Document;
 
 /// The card numbers in the JWEs of `pan-from-encrypted-data`, and one that only refused orders hold.
 const PANS: [&str; 3] = ["4000001234567899", "2223001234567894", "4000000518403037"];
+/// PINs 1234 and 0000 of the first of them under ZPK_TDES_3KEY; of the second the last digit is another.
+const PIN_BLOCK: &str = "189CA6D6D9981ABA";
+const REFUSED_PIN_BLOCK: &str = "6D4D5AADD4375848";
 const REFUSED_PAN: &str = PANS[2];
 const FIRST_NAME: &str = "Canaria";
 const LAST_NAME: &str = "Vogelsang-Quux";
@@ -51,7 +54,11 @@ impl Bench {
         let config = fs::read_to_string(scenario::fixtures().join("pan-from-encrypted-data/emboss.toml"));
         let config = config
             .expect("emboss.toml")
-            .replace("[vault]\n", "[log]\nformat = \"json\"\nlevel = \"trace\"\n\n[vault]\n");
+            .replace("[vault]\n", "[log]\nformat = \"json\"\nlevel = \"trace\"\n\n[vault]\n")
+            .replacen("[[institution]]\n", "[[institution]]\nset_pin_keys = [\"zpk-bank-1\"]\n", 1);
+        let bank =
+            "[[key]]\nid = \"zpk-bank-1\"\nblock_file = \"keys/zpk-bank-1.tr31\"\nkbpk = \"main\"\n\n[[institution]]\n";
+        let config = config.replacen("[[institution]]\n", bank, 1);
         fs::write(path.join("emboss.toml"), config).expect("emboss.toml");
         fs::write(path.join("orders.jsonl"), orders()).expect("orders");
         Self { folder, told: Vec::new() }
@@ -123,13 +130,22 @@ fn orders() -> String {
             r#""cardId":"3001","#,
             r#""pinBlock":"311D385594D0906A","format":"ISO_0","keyId":"zpk-x-1""#,
         ),
+        line("c-6", "setPin", r#""cardId":"3001","#, &set_pin(PIN_BLOCK, "zpk-bank-1")),
+        line("r-7", "setPin", r#""cardId":"3001","#, &set_pin(REFUSED_PIN_BLOCK, "zpk-bank-1")),
+        line("r-8", "setPin", r#""cardId":"3002","#, &set_pin(PIN_BLOCK, "zpk-bank-1")),
+        line("r-9", "setPin", r#""cardId":"3001","#, &set_pin(PIN_BLOCK, PIN_BLOCK)),
+        line("r-10", "setPin", r#""cardId":"3001","#, &set_pin(&format!("{REFUSED_PIN_BLOCK}00"), "zpk-bank-1")),
         format!("{REFUSED_PAN} is not JSON\n"),
         format!("{{\"orderId\":\"{REFUSED_PAN}x{FIRST_NAME} {LAST_NAME}\"}}\n"),
     ]
     .concat()
 }
 
-/// Every key of the vectors and of `fixtures/keys`, and the numbers.
+fn set_pin(block: &str, key_id: &str) -> String {
+    format!(r#""pinBlock":"{block}","format":"ISO_0","keyId":"{key_id}""#)
+}
+
+/// Every key of the vectors and of `fixtures/keys`, the numbers, and the PIN blocks that orders hold.
 fn secrets() -> Vec<Canary> {
     let mut secrets: Vec<Canary> =
         PANS.iter().map(|pan| Canary::text(format!("the PAN {}...", &pan[..6]), pan)).collect();
@@ -137,6 +153,10 @@ fn secrets() -> Vec<Canary> {
     for (name, key) in vectors["keys"].as_object().expect("keys") {
         let bytes = hex::decode(key["hex"].as_str().expect("hexadecimal")).expect("hexadecimal");
         secrets.push(Canary::bytes(format!("the key {name}"), &bytes));
+    }
+    for block in [PIN_BLOCK, REFUSED_PIN_BLOCK] {
+        secrets.push(Canary::text("a PIN block of an order", block));
+        secrets.push(Canary::bytes("a PIN block of an order", &hex::decode(block).expect("hexadecimal")));
     }
     for number in [1, 2] {
         let text =
@@ -219,6 +239,11 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     let document = Document::read(&text, &name);
     assert_eq!(document.cards.len(), 2, "both cards went");
     let secrets: Vec<Canary> = secrets().into_iter().chain(secrets_of(&document)).collect();
+    let chip = |card: &str| {
+        let card = document.cards.iter().find(|found| found.get("cardId") == Some(card)).expect("the card");
+        card.get("chipPin.pinBlock.value").expect("a PIN block").to_owned()
+    };
+    assert_eq!(chip("3001"), "311D385594D0906A", "PIN 1234 as the order set it, under the house's key");
 
     // A cut file, and orders and keys in places where the program will stumble over them.
     fs::write(bench.path("cut.xml.pgp"), &sealed[..sealed.len() / 2]).expect("written");

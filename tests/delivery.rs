@@ -208,7 +208,7 @@ fn a_temporary_file_that_was_swept_before_the_first_rename_is_sent_again() {
         let mut remote = house.uploaded(&sealed);
         fs::remove_file(house.incoming.join(temporary(1))).unwrap();
         let outcome = publish(&mut *remote, &sealed, 1);
-        assert!(matches!(outcome, Outcome::SendAgain(_)), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::SendAgain { .. }), "{outcome:?}");
     }
 }
 

@@ -213,8 +213,8 @@ fn who_looks_is_told_the_story_of_a_card_too() {
     let all = |card: &str| trial.run(&["explain", "--card", card, "--json"]).exits(0).object();
     let (sent, held) = (all("3001"), all("3003"));
     assert_eq!(held["next"]["requests"][0]["verdict"], "HOLD");
-    database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
-    trial.configure(&database.url(), &database.url_of("berta"));
+    database.psql(&format!("CREATE ROLE carla LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO carla"));
+    trial.configure(&database.url(), &database.url_of("carla"));
     assert_eq!(all("3001"), sent, "nothing is hidden that was not open before");
     let mut told = all("3003");
     assert_eq!(told["next"]["requests"][0]["verdict"], "NOT_JUDGED");
@@ -224,6 +224,25 @@ fn who_looks_is_told_the_story_of_a_card_too() {
     let text = trial.run(&["explain", "--card", "3003"]).exits(0).stdout;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("the database role may not read names and addresses; held on the night of"), "{text}");
+}
+
+/// What needs more than a reader may see is refused, and nothing is left behind.
+#[test]
+fn of_the_commands_a_reader_has_events_and_explain_alone() {
+    let database = deployed();
+    database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
+    let trial = Trial::on(&database);
+    trial.import(&orders()).exits(0);
+    trial.run(&["run"]).exits(0);
+    let told = trial.run(&["events"]).exits(0).stdout;
+    let story = trial.run(&["explain", "--card", "3001"]).exits(0).stdout;
+    trial.configure("postgres://emboss@", "postgres://berta@");
+    assert_eq!(trial.run(&["events"]).exits(0).stdout, told);
+    assert_eq!(trial.run(&["explain", "--card", "3001"]).exits(0).stdout, story);
+    for command in ["status", "plan", "run"] {
+        trial.run(&[command]).exits(3).says(&["permission denied"]);
+    }
+    assert_eq!(trial.delivered().len(), 1);
 }
 
 #[test]

@@ -34,12 +34,12 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// What each statement is for, what its plan shows, and the words that must stand in it.
-const STATEMENTS: [(&str, &str, &[&str]); 15] = [
+const STATEMENTS: [(&str, &str, &[&str]); 10] = [
     (
         "DOSSIERS_OF_MANUFACTURER",
         "The claim reads what is due, card by card. It walks `request_live`, a partial index that holds what is OPEN or \
-         CLAIMED and nothing of earlier nights, in the order of cards, and finds everything else by its key. It is a cursor: \
-         one plan and one walk for all pages.",
+         CLAIMED and nothing of earlier nights, puts the requests into the order of cards, and finds everything else by its \
+         key. It is a cursor: one plan and one walk for all pages.",
         &["request_live"],
     ),
     ("WRITE_ITEMS", "A page of items, one array per column. No foreign key is looked up.", &["Insert on file_item"]),
@@ -51,12 +51,11 @@ const STATEMENTS: [(&str, &str, &[&str]); 15] = [
     ),
     (
         "ITEMS_WITHOUT_PIN",
-        "The next items that need a PIN. `item_needs_pin` holds only those, in the file's order: a page never walks over \
-         what is done.",
-        &["item_needs_pin"],
+        "The next items that need a PIN and have none yet: a page goes on where the last one ended in the file's key, and \
+         looks each PIN up by its recordUid.",
+        &["file_item_pkey", "pin_record"],
     ),
     ("SAVE_PINS", "A page of PINs, one array per column; the first PIN of a request wins.", &["Insert on pin"]),
-    ("LINK_PINS", "The PINs of a page are linked to their items, each found by its recordUid.", &["item_record"]),
     (
         "ITEMS",
         "Composing reads a page: it goes on where the last one ended in the file's key, and stops after its rows. \
@@ -64,22 +63,15 @@ const STATEMENTS: [(&str, &str, &[&str]); 15] = [
         &["file_item_pkey"],
     ),
     ("ITEM_COUNTS", "Sealing counts what stands in the file, in the file's part of the table.", &["file_item"]),
-    ("MISMATCHES", "Plastics that are not INACTIVE any more: the file's items with their plastics.", &["plastic"]),
-    ("TELL_MOVED", "An event per plastic, in the file's order, before the plastics move.", &["Insert on event"]),
-    ("TELL_PREDECESSORS", "An event per older plastic that is closed.", &["Insert on event"]),
-    ("CLOSE_PREDECESSORS", "The older plastics of cards whose new plastic becomes ACTIVE.", &["Update on plastic"]),
     (
-        "MOVE_PLASTICS",
-        "All plastics of the file move. No index knows `status` and `embossing_date`, and pages are less than half full, \
-         so that every row stays on its page and no index is touched (HOT).",
-        &["Update on plastic"],
+        "SETTLE_ITEMS",
+        "All plastics of the file move, the older ones of their cards are closed, the requests are SENT, and an event tells of \
+         each plastic, in the file's order: items and plastics are looked up once for all of it. No index knows `status` and \
+         `embossing_date`, and pages are less than half full, so that every plastic stays on its page and no index is touched \
+         (HOT). Requests leave the partial indexes, which is what keeps those small.",
+        &["Update on plastic", "Update on production_request", "Insert on event"],
     ),
-    (
-        "REQUESTS_SENT",
-        "All requests of the file become SENT, found by the file's recordUids. They leave the partial indexes, which is \
-         what keeps those small.",
-        &["Update on production_request"],
-    ),
+    ("CLOSE_SUPERSEDED", "PIN orders that waited and whose card's letter has gone out.", &["request_"]),
     (
         "CLOSED_AFTER_SEALING",
         "Cards that were closed after the claim: only where a newer version is there are two versions compared.",
@@ -88,7 +80,7 @@ const STATEMENTS: [(&str, &str, &[&str]); 15] = [
 ];
 
 /// These may not read requests and items of earlier nights, of which there are more with every night.
-const PAGES: [&str; 4] = ["DOSSIERS_OF_MANUFACTURER", "ITEMS_WITHOUT_PIN", "LINK_PINS", "ITEMS"];
+const PAGES: [&str; 3] = ["DOSSIERS_OF_MANUFACTURER", "ITEMS_WITHOUT_PIN", "ITEMS"];
 
 /// One run of a statement.
 #[derive(Debug, Clone)]
@@ -114,11 +106,11 @@ async fn open(database: &Database, create: bool) -> SqlStore {
 }
 
 async fn issue_pins(store: &SqlStore, file: FileId, epoch: i64) {
+    let mut after = None;
     loop {
-        let wanted = store.pins_to_issue(file, 1_000).await.unwrap();
-        if wanted.is_empty() {
-            return;
-        }
+        let wanted = store.pins_to_issue(file, after.as_deref(), 1_000).await.unwrap();
+        let Some(last) = wanted.last() else { return };
+        after = Some(last.sort_key.clone());
         let made = |need: &emboss::store::PinToIssue| NewPin {
             record_uid: need.record_uid,
             card_id: need.card_id,
@@ -167,8 +159,7 @@ fn updates(database: &Database, cards: u32) -> String {
     let query = "SELECT relname, n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
                   WHERE relname IN ('production_request', 'plastic', 'file_item') ORDER BY relname";
     let settled = cards + cards / 5;
-    let expected =
-        format!("file_item|{cards}|0\nplastic|{settled}|{settled}\nproduction_request|{}|{cards}", 2 * cards);
+    let expected = format!("file_item|0|0\nplastic|{settled}|{settled}\nproduction_request|{}|{cards}", 2 * cards);
     let asked = Instant::now();
     let mut found = database.psql(query);
     // A session tells what it counted when it ends, a moment after we hung up.

@@ -26,6 +26,8 @@ const BLOCKS: &[(&str, &str, &str, char, char)] = &[
     ("pvk-1", "PVK_1", "V2", 'T', 'C'),
     ("zpk-x-1", "ZPK_TDES_2KEY", "P0", 'T', 'E'),
     ("zpk-y-1", "ZPK_AES_256", "P0", 'A', 'E'),
+    ("zpk-bank-1", "ZPK_TDES_3KEY", "P0", 'T', 'D'),
+    ("zpk-bank-2", "ZPK_AES_128", "P0", 'A', 'D'),
 ];
 
 fn folder() -> PathBuf {

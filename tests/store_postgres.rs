@@ -15,8 +15,8 @@ use emboss::selection::Dossier;
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{Conclusion, Decide, Decision, NewFile, PostgresAccess, SqlStore, Store, StoreError};
 use store_contract::claims::marked_cards;
-use store_contract::night::{Run, Script, plastics_in};
-use store_contract::seed::{Seed, at, issuer, marked, plastic_id};
+use store_contract::night::{Run, Script, pin, plastics_in};
+use store_contract::seed::{Seed, at, card_id, issuer, marked, plastic_id};
 use support::postgres::{Cluster, Database, OWNER, PASSWORD};
 
 /// A clock the test sets.
@@ -153,6 +153,32 @@ async fn a_claim_decides_on_one_state_of_the_database_or_starts_over() {
     assert_eq!(plastics_in(&store, claimed.files[0].file_id).await, [1, 3]);
     assert_eq!(database.psql("SELECT count(*) FROM file"), "1", "what was begun before the restart is gone");
     assert_eq!(database.psql("SELECT count(*) FROM event WHERE kind = 'file.claimed'"), "1");
+}
+
+/// R32: the claim has read the card, and its PIN is set before the claim marks it.
+#[tokio::test]
+async fn r32_a_pin_that_is_set_before_a_claim_commits_makes_it_start_over() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let mut decide = Disturbed::by(|| {
+        let sets = async {
+            let store = open(&database, false).await.unwrap();
+            let mut seed = Seed::begin(&store).await;
+            seed.work.hold_requests(&issuer(), card_id(1)).await.unwrap();
+            seed.work.new_pin(&issuer(), card_id(1), &pin(1, b"set"), marked()).await.unwrap();
+            seed.commit().await;
+        };
+        // The claim stands still meanwhile, and with it the thread it is on.
+        std::thread::scope(|scope| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            scope.spawn(move || runtime.block_on(sets)).join().unwrap();
+        });
+    });
+    let claimed = store.claim(&run.order("HOUSE"), &mut decide).await.unwrap();
+    assert_eq!((decide.restarts, plastics_in(&store, claimed.files[0].file_id).await.len()), (1, 2));
+    let seen: Vec<_> = decide.script.seen.iter().map(|dossier| dossier.pin_version).collect();
+    assert_eq!(seen, [Some(1), None], "it decides on what was set");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const RANKS: &[&[&str]] = &[
     &["card", "ambient", "fault"],
     &["order", "settlement", "agreement"],
-    &["selection", "document"],
+    &["selection", "document", "renewal"],
     &["plan", "report"],
     &["store", "vault", "spool"],
     &["seal", "delivery", "story"],

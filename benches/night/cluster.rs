@@ -18,6 +18,10 @@ const SETTINGS: [&str; 5] = [
     "maintenance_work_mem = '512MB'",
 ];
 
+/// Counts what each statement costs; planning is part of that.
+const COUNTING: [&str; 2] =
+    ["shared_preload_libraries = 'pg_stat_statements'", "pg_stat_statements.track_planning = on"];
+
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -28,8 +32,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start() -> Outcome<Self> {
-        let cluster = Cluster::start_with(&SETTINGS);
+    /// Starts one; with `statements` it counts what each costs.
+    pub(crate) fn start(statements: bool) -> Outcome<Self> {
+        let counting = if statements { &COUNTING[..] } else { &[] };
+        let cluster = Cluster::start_with(&[&SETTINGS, counting].concat());
+        if statements {
+            cluster.psql("postgres", "CREATE EXTENSION pg_stat_statements");
+        }
         let file = cluster.socket_folder().join("data/postmaster.pid");
         let process = fs::read_to_string(file)?.lines().next().unwrap_or_default().parse()?;
         let any = cluster.database();
@@ -80,6 +89,24 @@ impl Server {
             let last = format!("(SELECT MAX(number) FROM {table})");
             self.cluster.psql(database, &format!("SELECT setval(pg_get_serial_sequence('{table}', 'number'), {last})"));
         }
+    }
+
+    /// Counts from nothing again.
+    pub(crate) fn forget_statements(&self) {
+        self.cluster.psql("postgres", "SELECT pg_stat_statements_reset()");
+    }
+
+    /// What the statements with a name cost since, the dearest first: microseconds of planning and of running for each of
+    /// `records`, calls, rows, pages found in memory.
+    pub(crate) fn statements(&self, records: u64) -> String {
+        let asked = format!(
+            "SELECT concat_ws(E'\t', substring(query FROM '-- ([A-Z_]+)'), round((sum(total_plan_time) * 1000 / {records})::numeric, 2),
+                    round((sum(total_exec_time) * 1000 / {records})::numeric, 2), sum(calls), sum(rows),
+                    sum(shared_blks_hit), round(sum(wal_bytes) / {records}))
+               FROM pg_stat_statements GROUP BY substring(query FROM '-- ([A-Z_]+)')
+              ORDER BY sum(total_plan_time + total_exec_time) DESC LIMIT 24"
+        );
+        format!("statement\tplan us\trun us\tcalls\trows\thits\tWAL bytes\n{}\n", self.cluster.psql("postgres", &asked))
     }
 
     /// Version and settings, for the figures.

@@ -45,7 +45,7 @@ impl Grounds {
         fs::create_dir_all(&folder)?;
         let folder = fs::canonicalize(folder)?;
         let cluster = match options.database {
-            Database::Postgres => Some(Server::start()?),
+            Database::Postgres => Some(Server::start(options.statements)?),
             Database::Sqlite => None,
         };
         let house = match options.destination {

@@ -136,10 +136,13 @@ fn seconds(night: &Value) -> Option<f64> {
 
 fn one_night(options: &Options, grounds: &Grounds, filled: &Filled<'_>, cards: u64) -> Outcome<Value> {
     let folder = filled.copy("night")?;
+    let counted = grounds.cluster.as_ref().filter(|_| options.statements);
+    counted.inspect(|server| server.forget_statements());
     let before = grounds.database_processor_s();
     let mut night = another(&options.of_step(Step::Night, cards, &folder))?;
     let server = grounds.database_processor_s().zip(before).map(|(now, then)| table::rounded(now - then));
     night["serverProcessorSeconds"] = json!(server);
+    counted.inspect(|server| println!("{}", server.statements(cards)));
     night["import"] = filled.import.clone();
     night["format"] = json!(options.format);
     night["version"] = json!(options.version);

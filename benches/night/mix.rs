@@ -134,7 +134,7 @@ impl Marks<'_> {
         };
         work.new_plastic(&self.of, &plastic).await?;
         let request = Request {
-            record_uid: RecordUid(self.night.random.uuid()),
+            record_uid: RecordUid(self.night.random.uuid_at(self.night.clock.now())),
             plastic_id: plastic.plastic_id,
             event,
             reproduction: false,

@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// A folder for databases and files, on the disk to be measured. Filled databases stay there and are used again.
     #[arg(long, value_name = "DIR")]
     pub(crate) keep: Option<PathBuf>,
+    /// After every night what each statement cost the PostgreSQL server a record, by pg_stat_statements.
+    #[arg(long)]
+    pub(crate) statements: bool,
     /// Only the JSON object, no table. It is the last line either way.
     #[arg(long)]
     pub(crate) json: bool,

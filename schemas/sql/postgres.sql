@@ -147,6 +147,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 -- No foreign key: it would lock and rewrite the card's row for every PIN that a night makes. Both come from one item
 -- of a file, and cards are never deleted.
 CREATE TABLE pin (
@@ -160,11 +163,14 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     BIGINT NOT NULL,
-    PRIMARY KEY (institution, card_id, version)
+    void        BIGINT NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
+    PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL)
 );
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- Runs and files -----------------------------------------------------------------------------------------------
 
@@ -303,7 +309,8 @@ CREATE TABLE standing (
 ) WITH (fillfactor = 50);
 
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
--- the later epoch. `file_id` has no foreign key for the same reason as above.
+-- the later epoch. `pin_version` is that of a PIN which was there before; one that is made for the item's own request is
+-- found by its recordUid (R40). `file_id` has no foreign key for the same reason as above.
 CREATE TABLE file_item (
     file_id          TEXT COLLATE "C" NOT NULL,
     sort_key         TEXT COLLATE "C" NOT NULL,
@@ -332,8 +339,6 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id, sort_key)
-    WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 -- The few that `item_record` does not hold, for the story of a card.
 CREATE INDEX item_apart ON file_item (record_uid) WHERE live = 0 OR duplicate = 1;
 

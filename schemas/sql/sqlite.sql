@@ -131,6 +131,9 @@ CREATE TABLE plastic (
 -- R118: a number is used once, cancelled plastics included.
 CREATE UNIQUE INDEX plastic_sequence ON plastic (institution, card_id, sequence_number);
 
+-- The night's renewal walks this one, month by month (R110). It knows nothing that changes in the life of a plastic.
+CREATE INDEX plastic_expiry ON plastic (institution, expiry, plastic_id);
+
 CREATE TABLE pin (
     institution TEXT    NOT NULL,
     card_id     INTEGER NOT NULL,
@@ -142,12 +145,15 @@ CREATE TABLE pin (
     pvki        TEXT,
     pvv_key     TEXT,
     made_at     INTEGER NOT NULL,
+    void        INTEGER NOT NULL DEFAULT 0 CHECK (void IN (0, 1)),
     PRIMARY KEY (institution, card_id, version),
+    CHECK (void = 0 OR record_uid IS NOT NULL),
     FOREIGN KEY (institution, card_id) REFERENCES card (institution, card_id)
 ) STRICT, WITHOUT ROWID;
 
--- R40: one generated PIN per production request, for ever.
-CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL;
+-- R40: one generated PIN per production request, for ever. A void one was generated for a request that never went out,
+-- before its card got a PIN of its holder's.
+CREATE UNIQUE INDEX pin_record ON pin (record_uid) WHERE record_uid IS NOT NULL AND void = 0;
 
 -- What a night claims ------------------------------------------------------------------------------------------
 
@@ -279,7 +285,8 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_unfinished ON delivery (file_id) WHERE state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN');
 
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
--- the later epoch.
+-- the later epoch. `pin_version` is that of a PIN which was there before; one that is made for the item's own request is
+-- found by its recordUid (R40).
 CREATE TABLE file_item (
     file_id          TEXT    NOT NULL REFERENCES file (file_id),
     sort_key         TEXT    NOT NULL,
@@ -308,7 +315,6 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
-CREATE INDEX item_needs_pin ON file_item (file_id) WHERE live = 1 AND pin_action = 'GENERATE' AND pin_version IS NULL;
 -- The few that `item_record` does not hold, for the story of a card.
 CREATE INDEX item_apart ON file_item (record_uid) WHERE live = 0 OR duplicate = 1;
 

@@ -86,6 +86,13 @@ words!(
     }
 );
 
+impl PlasticStatus {
+    /// Produced, and in a customer's hands or wallet (S4).
+    pub fn is_in_use(self) -> bool {
+        matches!(self, Self::Active | Self::Locked)
+    }
+}
+
 /// A month up to whose last second (UTC) a plastic is valid.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -121,6 +128,17 @@ impl Expiry {
     pub fn after(made: NaiveDate, months: u32) -> Option<Self> {
         let day = made.with_day(1)?.checked_add_months(Months::new(months))?;
         Self::new(day.year(), day.month())
+    }
+
+    /// `months` later (R112, R115: 2022-06 + 36 = 2025-06); `None` past 2099.
+    pub fn later(self, months: u32) -> Option<Self> {
+        Self::after(self.last_day(), months)
+    }
+
+    /// R115: whether on a UTC date less than two months are left. Two calendar months on, at the end of a shorter month
+    /// where that has no such day, the plastic would have expired.
+    pub fn has_less_than_two_months(self, on: NaiveDate) -> bool {
+        on.checked_add_months(Months::new(2)).is_none_or(|then| then > self.last_day())
     }
 
     /// Year, for example 2029.
@@ -239,6 +257,45 @@ mod tests {
     fn r117_expiry_is_creation_month_plus_product_months() {
         let made = NaiveDate::from_ymd_opt(2022, 3, 31).unwrap();
         assert_eq!(Expiry::after(made, 36), Expiry::new(2025, 3));
+    }
+
+    #[test]
+    fn r112_r115_a_later_expiry_counts_from_the_old_one() {
+        let expiry = |text: &str| text.parse::<Expiry>().unwrap();
+        assert_eq!(expiry("2022-06").later(36), Some(expiry("2025-06")));
+        assert_eq!(expiry("2024-02").later(12), Some(expiry("2025-02")), "the 29th is no day of it");
+        assert_eq!(expiry("2029-12").later(1), Some(expiry("2030-01")));
+        assert_eq!(expiry("2099-11").later(1), Some(expiry("2099-12")));
+        assert_eq!(expiry("2099-11").later(2), None);
+    }
+
+    /// By the calendar: the date two months on, and the last day of the expiry month, are written beside each case.
+    #[test]
+    fn r115_less_than_two_months_are_left() {
+        for (on, expiry, less) in [
+            ("2022-04-30", "2022-06", false), // 06-30, 06-30
+            ("2022-05-01", "2022-06", true),  // 07-01, 06-30
+            ("2022-06-30", "2022-06", true),  // 08-30, 06-30
+            ("2022-07-01", "2022-06", true),  // past it already
+            ("2022-12-31", "2023-02", false), // 02-28 (there is no 31st), 02-28
+            ("2022-12-29", "2023-02", false), // 02-28 (there is no 29th), 02-28
+            ("2023-01-01", "2023-02", true),  // 03-01, 02-28
+            ("2023-12-31", "2024-02", false), // 02-29, 02-29
+            ("2024-01-01", "2024-02", true),  // 03-01, 02-29
+            ("2022-12-31", "2023-01", true),  // 02-28, 01-31
+            ("2022-11-30", "2023-01", false), // 01-30, 01-31
+            ("2022-12-01", "2023-01", true),  // 02-01, 01-31
+            ("2024-02-29", "2024-04", false), // 04-29, 04-30
+            ("2024-02-29", "2024-03", true),  // 04-29, 03-31
+            ("2023-02-28", "2023-04", false), // 04-28, 04-30
+            ("2024-03-01", "2024-04", true),  // 05-01, 04-30
+            ("2022-06-30", "2022-08", false), // 08-30, 08-31
+            ("2022-07-31", "2022-09", false), // 09-30 (there is no 31st), 09-30
+            ("2022-08-01", "2022-09", true),  // 10-01, 09-30
+        ] {
+            let expiry: Expiry = expiry.parse().unwrap();
+            assert_eq!(expiry.has_less_than_two_months(on.parse().unwrap()), less, "{on}, {expiry}");
+        }
     }
 
     #[test]

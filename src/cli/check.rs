@@ -17,11 +17,12 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::errors::chain;
 use super::import::open_jwe;
-use super::open::Home;
+use super::open::{Home, look_at_spool};
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::config::{Config, ConfigError, Finding, adapters, database};
+use crate::store::Store;
 
 use line::Line;
 
@@ -80,6 +81,9 @@ async fn check_opened(
         Err(error) => Line::error("database", chain(error), ""),
     });
     let store = store.ok();
+    if let Some(store) = &store {
+        lines.extend(check_spool(config, &**store).await);
+    }
     for Finding { subject, text, action } in database::warnings(&config.database) {
         lines.push(Line::warning(subject, text, action));
     }
@@ -102,6 +106,18 @@ async fn check_opened(
     probe
 }
 
+/// The folder of sealed files and its journal, as far as a run would refuse them before it begins.
+async fn check_spool(config: &Config, store: &dyn Store) -> Option<Line> {
+    let told = match look_at_spool(config, store).await {
+        Ok(spool) => spool?.journal().err().map(|error| chain(&error)),
+        Err(failure) => Some(failure.text),
+    };
+    Some(match told {
+        Some(text) => Line::error("[run] spool", text, ""),
+        None => Line::good("[run] spool", "is the one of this database."),
+    })
+}
+
 fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
     let (vault, left_out) = match adapters::open_vault_telling(config, Arc::new(Random::system())) {
         Ok(opened) => opened,
@@ -120,6 +136,8 @@ fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
             unusable.push(finding);
         }
     }
+    let issuers = config.institutions.iter();
+    unusable.extend(issuers.flat_map(|institution| adapters::unusable_issuer_keys(institution, &vault, now)));
     lines.extend(unusable.into_iter().map(Line::from));
     lines.extend(expiring_keys(config, now));
 }

@@ -149,24 +149,45 @@ const SPOOL_INTENDED: &str = "spool intended";
 /// The spool is married to its database by a marker: another folder is refused, an empty one too.
 async fn open_spool(config: &Config, store: &Arc<dyn Store>, random: &Random) -> Result<Spool, Failure> {
     let folder = Path::new(&config.run.spool);
-    let open = |marker: &str| {
-        Spool::open(folder, marker).map_err(|error| Failure::configuration(super::errors::chain(&error)))
-    };
     match store.marker(SPOOL).await? {
-        Some(_) if is_empty(folder) => Err(Failure::configuration(format!(
-            "the spool folder {} is not the one this database knows: it is empty or missing. Correct run.spool, or put the folder back",
-            folder.display()
-        ))),
         // Nothing is written: who only looks needs no turn at a database that a claim is writing to.
-        Some(marker) => open(&marker),
+        Some(marker) => known_spool(folder, &marker),
         None => {
             let marker = intended_marker(store, random).await?;
-            let spool = open(&marker)?;
+            let spool = marked_spool(folder, &marker)?;
             // Only behind the folder's own: a marker in the database promises that the folder has one.
             store.set_marker(SPOOL, &marker).await?;
             Ok(spool)
         }
     }
+}
+
+/// The spool as a run would find it; `None` where the first one makes it. Nothing is made.
+pub(super) async fn look_at_spool(config: &Config, store: &dyn Store) -> Result<Option<Spool>, Failure> {
+    let folder = Path::new(&config.run.spool);
+    match store.marker(SPOOL).await? {
+        Some(marker) => known_spool(folder, &marker).map(Some),
+        None if is_empty(folder) => Ok(None),
+        None => {
+            let intended = store.marker(SPOOL_INTENDED).await?;
+            marked_spool(folder, intended.as_deref().unwrap_or("still to be made")).map(Some)
+        }
+    }
+}
+
+/// The spool of a database that had one before.
+fn known_spool(folder: &Path, marker: &str) -> Result<Spool, Failure> {
+    if is_empty(folder) {
+        return Err(Failure::configuration(format!(
+            "the spool folder {} is not the one this database knows: it is empty or missing. Correct run.spool, or put the folder back",
+            folder.display()
+        )));
+    }
+    marked_spool(folder, marker)
+}
+
+fn marked_spool(folder: &Path, marker: &str) -> Result<Spool, Failure> {
+    Spool::open(folder, marker).map_err(|error| Failure::configuration(super::errors::chain(&error)))
 }
 
 /// The marker a new spool gets, written down before the folder has it: a crash in between makes it no stranger.
@@ -175,8 +196,12 @@ async fn intended_marker(store: &Arc<dyn Store>, random: &Random) -> Result<Stri
         return Ok(marker);
     }
     let marker = random.uuid().to_string();
-    store.set_marker(SPOOL_INTENDED, &marker).await?;
-    Ok(marker)
+    let written = store.set_marker(SPOOL_INTENDED, &marker).await;
+    // Another first start may have been quicker: what stands there counts.
+    match store.marker(SPOOL_INTENDED).await? {
+        Some(marker) => Ok(marker),
+        None => written.map(|()| marker).map_err(Failure::from),
+    }
 }
 
 fn is_empty(folder: &Path) -> bool {

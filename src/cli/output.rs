@@ -39,7 +39,12 @@ impl Output {
     /// A failure: the sentence on stderr, and as JSON where that was asked for.
     pub(super) fn fail(self, failure: &Failure) -> u8 {
         let _ = writeln!(io::stderr(), "emboss: {}", failure.text);
-        self.object(&json!({ "error": failure.text, "exitCode": failure.exit_code }));
+        self.refusal(failure);
         failure.exit_code
+    }
+
+    /// A failure as JSON alone, where that was asked for.
+    pub(super) fn refusal(self, failure: &Failure) {
+        self.object(&json!({ "error": failure.text, "exitCode": failure.exit_code }));
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Failure;
 use super::open::Home;
 use super::output::Output;
-use super::run::stop_on_signal;
+use super::run::open;
 use crate::night::{Action, PersonsOrder};
 use crate::settlement::Authority;
 
@@ -30,8 +30,7 @@ pub(super) async fn carry_out(
     output: &Output,
 ) -> Result<u8, Failure> {
     let authority = authority(&arguments.by, &arguments.reason)?;
-    let opened = home.open(output, false).await?;
-    stop_on_signal(&opened.night.stop);
+    let opened = open(home, output).await?;
     let order = PersonsOrder { action, file: arguments.file.clone(), authority, holder: opened.holder.clone() };
     let report = opened.night.carry_out(&order).await;
     opened.night.store.close().await;

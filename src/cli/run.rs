@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::open::{Home, Opened};
 use super::output::Output;
@@ -32,10 +33,9 @@ pub(super) struct RunArguments {
 }
 
 pub(super) async fn run(arguments: &RunArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output, false).await?;
+    let opened = open(home, output).await?;
     opened.require_signer()?;
     arguments.filters.check(&opened.config)?;
-    stop_on_signal(&opened.night.stop);
     let order = order(arguments, &opened).await?;
     let report = opened.night.run(&order).await;
     opened.night.store.close().await;
@@ -99,23 +99,47 @@ pub(super) async fn rest(pause: Duration, stop: &AtomicBool) -> Result<(), Failu
     Ok(())
 }
 
-/// First SIGTERM or SIGINT: no new transition begins. Second: stop at once (fault 30).
-pub(super) fn stop_on_signal(stop: &Arc<AtomicBool>) {
-    let stop = Arc::clone(stop);
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return;
-        };
-        loop {
-            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(3);
+/// SIGTERM and SIGINT, from the first instant on (fault 30).
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Failure::environment(format!("no signal is heard: {error}")));
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {}, _ = self.interrupt.recv() => {} }
+    }
+
+    /// First one: no new transition begins. Second: stop at once.
+    fn stop(mut self, stop: &Arc<AtomicBool>) {
+        let stop = Arc::clone(stop);
+        tokio::spawn(async move {
+            loop {
+                self.next().await;
+                if stop.swap(true, Ordering::Relaxed) {
+                    std::process::exit(3);
+                }
+                tracing::warn!("stopping after the current step; a second signal stops at once");
             }
-            tracing::warn!("stopping after the current step; a second signal stops at once");
-        }
-    });
+        });
+    }
+}
+
+/// Opens a night that hears signals. While it is opened, nothing is begun: the first one ends it.
+pub(super) async fn open(home: &Home<'_>, output: &Output) -> Result<Opened, Failure> {
+    let mut signals = Signals::listen()?;
+    let opened = tokio::select! {
+        biased;
+        () = signals.next() => return Err(Failure::environment("stopped by a signal; nothing was begun, run again")),
+        opened = home.open(output, false) => opened?,
+    };
+    signals.stop(&opened.night.stop);
+    Ok(opened)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use chrono::{NaiveDate, TimeDelta};
 use super::Failure;
 use super::open::{Home, Opened};
 use super::output::Output;
-use super::run::{rest, stop_on_signal, tell};
+use super::run::{open, rest, tell};
 use crate::night::{RunOrder, is_whole_night};
 use crate::schedule::{self, Schedule};
 
@@ -15,9 +15,8 @@ use crate::schedule::{self, Schedule};
 const AGAIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn schedule(home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
-    let opened = home.open(output, false).await?;
+    let opened = open(home, output).await?;
     opened.require_signer()?;
-    stop_on_signal(&opened.night.stop);
     let nights = Schedule::new(&opened.config.schedule).map_err(|error| Failure::configuration(error.to_string()))?;
     let mut attention = catch_up(&opened, &nights, *output).await?;
     loop {

@@ -3,7 +3,9 @@
 use clap::builder::StyledStr;
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
-use super::Arguments;
+use super::output::Output;
+use super::surroundings::asks_for_json;
+use super::{Arguments, Failure};
 
 /// Reads the command line of this process; usage errors and help end it (exit 2 and 0).
 pub fn parse() -> Arguments {
@@ -11,8 +13,24 @@ pub fn parse() -> Arguments {
     // Built before it is changed: only then its own help and version options are there too.
     command.build();
     let mut command = whole(command);
-    let matches = command.get_matches_mut();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    let matches = command.clone().try_get_matches();
+    let arguments = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
+    arguments.unwrap_or_else(|error| refuse(&error.format(&mut command)))
+}
+
+/// Ends the process; a script that asked for JSON gets its object here as well.
+fn refuse(error: &clap::Error) -> ! {
+    if error.use_stderr() && asks_for_json() {
+        Output::new(true).refusal(&Failure::configuration(first_paragraph(&error.to_string())));
+    }
+    error.exit()
+}
+
+/// What is wrong, without the usage lines that follow.
+fn first_paragraph(text: &str) -> String {
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    first.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The command, its options and its subcommands with whole sentences.

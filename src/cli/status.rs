@@ -1,5 +1,7 @@
 //! `emboss status`: runs, files, and what is held and since when.
 
+use std::collections::BTreeMap;
+
 use chrono::{NaiveDate, SecondsFormat};
 use clap::Args;
 use serde_json::{Value, json};
@@ -10,8 +12,8 @@ use super::output::Output;
 use crate::night::{RunOrder, file_report, ways_on};
 use crate::plan::{FindingLine, Plan};
 use crate::report::FileReport;
-use crate::selection::Standing;
-use crate::settlement::FileState;
+use crate::selection::{PinWait, Standing};
+use crate::settlement::{FileState, RunKind};
 use crate::store::{NightKey, RunRow};
 
 /// Runs and files shown without a date.
@@ -27,7 +29,7 @@ pub(super) struct StatusArguments {
 pub(super) async fn status(arguments: &StatusArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let opened = home.open(output, false).await?;
     let runs = runs(&opened, arguments.date).await?;
-    let files = files(&opened, arguments.date).await?;
+    let files = files(&opened, arguments.date, &runs).await?;
     let plan = opened.night.plan(&as_of_now(&opened).await?).await?;
     show(*output, &runs, &files, &plan);
     output.object(&object(&runs, &files, &plan));
@@ -48,11 +50,18 @@ struct Shown {
     help: Vec<String>,
 }
 
-/// The newest files, or those of a date; whatever is unfinished stands first where it is older than those.
-async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<Shown>, Failure> {
+/// The newest files, or those of a date and of its runs on demand; whatever is unfinished stands first where it is older
+/// than those.
+async fn files(opened: &Opened, date: Option<NaiveDate>, runs: &[RunRow]) -> Result<Vec<Shown>, Failure> {
     let store = &opened.night.store;
     let rows = match date {
-        Some(date) => store.files(&NightKey::Date(date)).await?,
+        Some(date) => {
+            let mut rows = store.files(&NightKey::Date(date)).await?;
+            for run in runs.iter().filter(|run| run.kind == RunKind::OnDemand) {
+                rows.extend(store.files(&NightKey::OnDemand(run.run_id)).await?);
+            }
+            rows
+        }
         None => {
             let newest = store.newest_files(NEWEST).await?;
             let mut rows = store.unfinished().await?;
@@ -65,7 +74,7 @@ async fn files(opened: &Opened, date: Option<NaiveDate>) -> Result<Vec<Shown>, F
     for row in rows {
         let records = store.item_counts(row.file_id).await?.records;
         let help = if row.state == FileState::Settled { Vec::new() } else { ways_on(&row) };
-        files.push(Shown { file: file_report(&row, records, std::collections::BTreeMap::new()), help });
+        files.push(Shown { file: file_report(&row, records, BTreeMap::new()), help });
     }
     Ok(files)
 }
@@ -102,12 +111,34 @@ fn show(output: Output, runs: &[RunRow], files: &[Shown], plan: &Plan) {
         total.holding(),
         total.excluding()
     ));
+    if total.pin_wait.cards > 0 {
+        output.say(waiting(&total.pin_wait));
+    }
     for (code, count) in total.warnings {
         output.say(format!("  warning: {code} {count}"));
     }
     for finding in &plan.findings {
         output.say(format!("  {}", FindingLine(finding)));
     }
+}
+
+/// R31: how many cards wait for their PIN, how long, and past which warning age.
+fn waiting(pin_wait: &PinWait) -> String {
+    let PinWait { cards, longest_days, .. } = pin_wait;
+    let cards = if *cards == 1 { "1 card".to_owned() } else { format!("{cards} cards, the longest") };
+    let days = if *longest_days == 1 { "1 day".to_owned() } else { format!("{longest_days} days") };
+    let past = pin_wait.highest_age().map(|age| format!(", past the warning age of {age} days"));
+    format!("Waiting for a PIN: {cards} for {days}{}.", past.unwrap_or_default())
+}
+
+fn waiting_object(pin_wait: &PinWait) -> Value {
+    let by_age: BTreeMap<String, u64> = pin_wait.by_age.iter().map(|(age, cards)| (age.to_string(), *cards)).collect();
+    json!({
+        "cards": pin_wait.cards,
+        "longestDays": pin_wait.longest_days,
+        "warningAgeDays": pin_wait.highest_age(),
+        "cardsByWarningAge": by_age,
+    })
 }
 
 fn object(runs: &[RunRow], files: &[Shown], plan: &Plan) -> Value {
@@ -133,6 +164,7 @@ fn object(runs: &[RunRow], files: &[Shown], plan: &Plan) -> Value {
         "files": files.iter().map(file_object).collect::<Vec<_>>(),
         "held": held(Standing::Hold),
         "excluded": held(Standing::Exclude),
+        "waitingForPin": waiting_object(&plan.total().pin_wait),
         "alerts": alerts.get("alerts").cloned().unwrap_or_else(|| json!([])),
     })
 }

@@ -32,6 +32,11 @@ impl Surroundings {
     }
 }
 
+/// Whether `--json` stands on the command line, also on one that cannot be read.
+pub(super) fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|argument| argument != "--").any(|argument| argument == "--json")
+}
+
 /// Before anything is read: files are private, and secrets in memory are neither dumped nor traced.
 /// A refusal of the kernel is not fatal: the file modes of keys are checked again when they are read.
 pub fn harden() {

@@ -27,6 +27,12 @@ fn validate_one(config: &Config, institution: &Institution, found: &mut Vec<Find
         findings.refers(exists, "default_manufacturer", code.as_str(), "[[manufacturer]]");
     }
     findings.range("renewal_days", institution.renewal_days.into(), 1, 365);
+    let short = config.products.iter().filter(|product| product.institution == *id && institution.renewal);
+    for product in short.filter(|product| product.months * 28 <= institution.renewal_days) {
+        // Else a renewed plastic would itself be due on the day it is made.
+        let text = format!("is {}, as long as product {} is valid", institution.renewal_days, product.code);
+        findings.add("renewal_days", text, "write fewer days, or more months for the product");
+    }
     for key in &institution.set_pin_keys {
         findings.refers(config.key(key).is_some(), "set_pin_keys", key, "[[key]]");
     }

@@ -57,8 +57,14 @@ pub enum Outcome {
     },
     /// Not published for sure; the temporary file is still there. The error's class says whether to try again.
     StaysReady(DeliveryError),
-    /// Not published for sure, and the temporary file is gone: upload again.
-    SendAgain(String),
+    /// Not published for sure, and the temporary file is gone: upload again. The error is what the rename was answered,
+    /// for whoever has sent it again already.
+    SendAgain {
+        /// Why, for people.
+        why: String,
+        /// The answer.
+        error: DeliveryError,
+    },
     /// Nobody can tell: a person must look.
     Uncertain(String),
     /// No answer to a rename that may have happened, exactly as after a crash at this point: the file stays RENAMING,
@@ -215,6 +221,7 @@ fn conclude(
 ) -> Outcome {
     let path = remote.path(Place::Final(order.final_name));
     let because = |why: &str| format!("{path} at destination {}: {why}", remote.name());
+    let unknown = || remote.refused(Step::Rename, Place::Final(order.final_name), Refusal::Failure);
     match verdict {
         Verdict::Published(how) => Outcome::Published { how },
         Verdict::PublishedWithLeftOver => {
@@ -222,11 +229,8 @@ fn conclude(
             let _ = remote.unlink(order.temporary_name);
             Outcome::Published { how: How::Found }
         }
-        Verdict::StaysReady | Verdict::Undecided => {
-            let unknown = || remote.refused(Step::Rename, Place::Final(order.final_name), Refusal::Failure);
-            Outcome::StaysReady(error.unwrap_or_else(unknown))
-        }
-        Verdict::SendAgain(why) => Outcome::SendAgain(because(why)),
+        Verdict::StaysReady | Verdict::Undecided => Outcome::StaysReady(error.unwrap_or_else(unknown)),
+        Verdict::SendAgain(why) => Outcome::SendAgain { why: because(why), error: error.unwrap_or_else(unknown) },
         Verdict::Uncertain(why) => Outcome::Uncertain(because(why)),
     }
 }

@@ -18,10 +18,10 @@ pub struct Answer {
     pub description: String,
     /// Id of what was made or changed (S0).
     pub id: String,
-    /// The card that was made.
+    /// The card that was made, or that something was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card_id: Option<CardId>,
-    /// Its plastics, in sequence order.
+    /// The plastics that were made, in sequence order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plastic_ids: Vec<PlasticId>,
     /// What a person may want to know.
@@ -58,6 +58,12 @@ impl Answer {
             plastic_ids: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    /// Tells which card an order was about, and which plastics it made.
+    pub(super) fn made(&mut self, card_id: CardId, plastic_ids: Vec<PlasticId>) {
+        self.card_id = Some(card_id);
+        self.plastic_ids = plastic_ids;
     }
 
     pub(super) fn warn(&mut self, code: NoticeCode, text: impl Into<String>) {

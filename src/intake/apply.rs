@@ -18,13 +18,11 @@ impl Importer<'_> {
             Operation::UpdateAccount(body) => update_account(work, order, body).await,
             Operation::CreateCard(body) => self.create_card(work, order, offer, body).await,
             Operation::UpdateCard(body) => self.update_card(work, order, body).await,
-            Operation::SetPin(_)
-            | Operation::ReissueCard(_)
-            | Operation::ReplaceCard(_)
-            | Operation::ReorderPin(_)
-            | Operation::OrderPhysical(_) => {
-                Err(ErrorCode::OperationNotSupported.because("this version does not take such orders yet").into())
-            }
+            Operation::ReissueCard(body) => self.reissue_card(work, order, offer, *body).await,
+            Operation::ReplaceCard(body) => self.replace_card(work, order, offer, body).await,
+            Operation::OrderPhysical(body) => self.order_physical(work, order, offer, *body).await,
+            Operation::ReorderPin(card_id) => self.reorder_pin(work, order, offer, *card_id).await,
+            Operation::SetPin(body) => self.set_pin(work, order, offer, body).await,
             Operation::UpdatePlastic(body) => self.update_plastic(work, order, *body).await,
         }
     }

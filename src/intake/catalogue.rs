@@ -63,6 +63,11 @@ impl Offer {
             .ok_or_else(|| ErrorCode::ProductUnknown.because(format!("institution {id} has no product of that code")))
     }
 
+    /// Whether the institution may send PIN blocks under a key.
+    pub fn takes_pins_under(&self, key_id: &str) -> bool {
+        self.institution.set_pin_keys.iter().any(|key| key == key_id)
+    }
+
     /// Whether a card number begins with a prefix of any product of the institution.
     pub fn has_range(&self, digits: &str) -> bool {
         self.products

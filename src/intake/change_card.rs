@@ -28,36 +28,42 @@ impl Importer<'_> {
         if new != was {
             work.put_card(of, body.card_id, version + 1, &new, order.at).await?;
         }
+        if new.pin_status == PinStatus::Set && was.pin_status != PinStatus::Set {
+            // R35, R36: the plastic gets the PIN its holder chose, so a random one that never went out must not come
+            // to be on record with it.
+            work.void_pins(of, body.card_id).await?;
+        }
         let mut answer = Answer::new(&order.order_id, "Card updated", body.card_id);
-        self.warn_of_pin(work, of, body, &mut answer).await?;
+        warn_of_pin(work, of, body.card_id, body.pin_status, &mut answer).await?;
         Ok(answer)
     }
+}
 
-    async fn warn_of_pin(
-        &self,
-        work: &mut dyn IntakeWork,
-        of: &InstitutionId,
-        body: &UpdateCard,
-        answer: &mut Answer,
-    ) -> Result<(), Failure> {
-        match body.pin_status {
-            Some(PinStatus::Set) if work.newest_pin(of, body.card_id).await?.is_none() => {
-                answer.warn(NoticeCode::PinNotAvailable, NO_PIN);
-            }
-            Some(PinStatus::Waiting) => {
-                for (request, claimed) in work.live_requests(of, body.card_id).await? {
-                    if claimed {
-                        let plastic = request.plastic_id;
-                        let text =
-                            format!("plastic {plastic} is already in production: the change counts from the next one");
-                        answer.warn(NoticeCode::InProduction, text);
-                    }
+/// What a person may not expect of a PIN status that was set: that no PIN is there, or that it comes late.
+pub(super) async fn warn_of_pin(
+    work: &mut dyn IntakeWork,
+    of: &InstitutionId,
+    card_id: CardId,
+    set: Option<PinStatus>,
+    answer: &mut Answer,
+) -> Result<(), Failure> {
+    match set {
+        Some(PinStatus::Set) if work.newest_pin(of, card_id).await?.is_none() => {
+            answer.warn(NoticeCode::PinNotAvailable, NO_PIN);
+        }
+        Some(PinStatus::Waiting) => {
+            for (request, claimed) in work.live_requests(of, card_id).await? {
+                if claimed {
+                    let plastic = request.plastic_id;
+                    let text =
+                        format!("plastic {plastic} is already in production: the change counts from the next one");
+                    answer.warn(NoticeCode::InProduction, text);
                 }
             }
-            _ => {}
         }
-        Ok(())
+        _ => {}
     }
+    Ok(())
 }
 
 /// A card of the institution.
@@ -79,6 +85,14 @@ pub(super) fn still_open(id: CardId, card: &Card, at: DateTime<Utc>) -> Result<(
         let reason = format!("card {id} is {}, nothing is made for it any more (R52)", card.status);
         return Err(ErrorCode::CardStatusFinal.because(reason));
     }
+    not_closed_by_schedule(id, card, at)
+}
+
+/// Whether a card's scheduledClosing is still to come at an instant (R14).
+///
+/// # Errors
+/// CARD_CLOSED_BY_SCHEDULE.
+pub(super) fn not_closed_by_schedule(id: CardId, card: &Card, at: DateTime<Utc>) -> Result<(), Refusal> {
     if card.scheduled_closing.is_some_and(|time| time <= at) {
         let reason = format!("card {id} was closed by its scheduledClosing (R14)");
         return Err(ErrorCode::CardClosedBySchedule.because(reason));
@@ -101,18 +115,23 @@ fn changed(order: &Order, body: &UpdateCard, was: &Card) -> Result<Card, Refusal
         new.embossing = change.apply(&was.embossing)?;
     }
     if let Some(status) = body.status.filter(|status| *status != was.status) {
-        check_status(body.card_id, was.status)?;
+        check_status(body.card_id, was, status)?;
         new.status = status;
         new.status_since = order.at;
     }
     Ok(new)
 }
 
-/// S4: 04, 41 and 43 are final. The way from 41 to 43 or 04 that a replacement opens comes with replaceCard.
-fn check_status(card: CardId, from: CardStatus) -> Result<(), Refusal> {
-    match from {
+/// S4: 04, 41 and 43 are final, but a lost card that was replaced may be told to be stolen or a fraud (R116).
+fn check_status(id: CardId, was: &Card, to: CardStatus) -> Result<(), Refusal> {
+    match was.status {
+        CardStatus::Lost
+            if was.replaced_by.is_some() && matches!(to, CardStatus::Stolen | CardStatus::ClosedDueToFraud) =>
+        {
+            Ok(())
+        }
         CardStatus::ClosedDueToFraud | CardStatus::Lost | CardStatus::Stolen => {
-            Err(ErrorCode::CardStatusFinal.because(format!("card {card} is {from}, which is final")))
+            Err(ErrorCode::CardStatusFinal.because(format!("card {id} is {}, which is final", was.status)))
         }
         _ => Ok(()),
     }

@@ -10,8 +10,15 @@ mod card_number;
 mod catalogue;
 mod change_card;
 mod lines;
+mod making;
+mod marking;
 mod new_card;
+mod physical;
+mod pin_letter;
 mod plastics;
+mod reissue;
+mod replace;
+mod set_pin;
 
 use std::io::{self, BufRead, Write};
 

@@ -73,8 +73,7 @@ async fn activate(work: &mut dyn IntakeWork, order: &Order, plastic: &Plastic) -
         return Err(ErrorCode::PlasticNotLocked.because(reason).into());
     }
     for older in work.plastics(of, plastic.card_id).await? {
-        let in_use = matches!(older.status, PlasticStatus::Active | PlasticStatus::Locked);
-        if older.sequence_number < plastic.sequence_number && in_use {
+        if older.sequence_number < plastic.sequence_number && older.status.is_in_use() {
             work.move_plastic(of, &older, PlasticStatus::Closed, order.at).await?;
         }
     }

@@ -70,8 +70,8 @@ impl Night {
         }
     }
 
-    /// Persists PINs; the first one of a request wins, so that doing it again changes nothing (R40).
-    pub(super) async fn save_pins(&self, run: &Run, file: &FileRow, pins: &[NewPin]) -> Result<(), StoreError> {
+    /// Persists PINs; how many. The first one of a request wins, so that doing it again changes nothing (R40).
+    pub(super) async fn save_pins(&self, run: &Run, file: &FileRow, pins: &[NewPin]) -> Result<u64, StoreError> {
         match self.store.save_pins(file.file_id, run.epoch, pins).await {
             Err(error) if error.outcome_unknown() => self.store.save_pins(file.file_id, run.epoch, pins).await,
             saved => saved,
@@ -113,7 +113,9 @@ impl Night {
         }
     }
 
-    /// The claim. What one made whose answer was lost is found under our run's id.
+    /// The claim. What one made whose answer was lost is found under our run's id. A server may still be at that COMMIT
+    /// when it is looked at, and then there is nothing left to claim although nothing was found: which cards were judged
+    /// how is not known any more, so the run ends, and the next one goes on with what was claimed.
     pub(super) async fn claim_once(
         &self,
         order: &ClaimOrder,
@@ -125,16 +127,23 @@ impl Night {
         };
         tracing::warn!("{unknown}; reading whether the claim happened");
         let (institution, manufacturer) = (&order.due.institution, &order.manufacturer);
-        let known = self.store.night(&order.night, institution, manufacturer).await?;
-        let ours = known.filter(|night| night.run_id == order.run_id && night.state != NightState::Stopped);
-        if ours.is_none() {
+        let state = self.state_of_claim(order).await?;
+        if !matches!(state, Some(NightState::Claimed | NightState::Done)) {
             crate::store::Decide::restart(judge);
-            return self.store.claim(order, judge).await;
+            let claimed = self.store.claim(order, judge).await?;
+            let is_late = claimed.files.is_empty() && self.state_of_claim(order).await? == Some(NightState::Claimed);
+            return if is_late { Err(unknown) } else { Ok(claimed) };
         }
         let mut files = self.store.files(&order.night).await?;
         files.retain(|file| file.institution == *institution && file.manufacturer == *manufacturer);
         let data_as_of = files.first().map_or(order.due.cut_off, |file| file.data_as_of);
         Ok(Claimed { data_as_of, files, stopped: None })
+    }
+
+    /// Where the agreement stands, if our run says so.
+    async fn state_of_claim(&self, order: &ClaimOrder) -> Result<Option<NightState>, StoreError> {
+        let known = self.store.night(&order.night, &order.due.institution, &order.manufacturer).await?;
+        Ok(known.filter(|night| night.run_id == order.run_id).map(|night| night.state))
     }
 }
 

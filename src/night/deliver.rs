@@ -27,8 +27,8 @@ type Session = Box<dyn Remote>;
 enum Renamed {
     /// The house has the file.
     Published,
-    /// The temporary file is gone and nothing was published: upload again.
-    SendAgain(Session),
+    /// The temporary file is gone and nothing was published: upload again. With the answer to the rename.
+    SendAgain(Session, DeliveryError),
 }
 
 /// How far a delivery goes.
@@ -66,7 +66,7 @@ impl Night {
                 return Err(error.into());
             }
             tracing::warn!(file_id = %file.file_id, tried, "{error}; trying again");
-            self.rest(run, pause).await?;
+            run.without_a_place(self.rest(run, pause)).await?;
             pause = (pause * 2).min(patience.longest);
         }
         Ok(())
@@ -128,6 +128,7 @@ impl Night {
         }
         let _place = self.place(run, terms).await?;
         let mut session = self.connect(run, terms).await?;
+        let mut sent_again = false;
         loop {
             self.may_go_on(run)?;
             if send {
@@ -138,9 +139,22 @@ impl Night {
             }
             match self.rename(run, file, session, patience).await? {
                 Renamed::Published => return Ok(()),
-                Renamed::SendAgain(back) => (session, send) = (back, true),
+                Renamed::SendAgain(_, error) if sent_again => return Err(self.give_up(run, file, error).await?),
+                Renamed::SendAgain(back, _) => (session, send, sent_again) = (back, true, true),
             }
         }
+    }
+
+    /// Twice in a row the first rename of a new upload found no file: a folder is missing where nothing can be seen, or
+    /// somebody sweeps. A third upload would end the same way, so the next attempt is begun and left to the next run:
+    /// this one's rename surely did not happen, and nobody has to find that out again.
+    async fn give_up(&self, run: &Run, file: &mut FileRow, error: DeliveryError) -> Result<Trouble, Trouble> {
+        let attempt = file.attempt + 1;
+        let temporary_name = temporary_name(file.file_name.as_deref().unwrap_or_default(), attempt);
+        let identity = file.identity.clone().unwrap_or_default();
+        let change = FileChange::Send { attempt, temporary_name, identity };
+        self.advance(run, file, FileEvent::Send, change).await?;
+        Ok(error.into())
     }
 
     /// A new attempt under a temporary name of its own.
@@ -283,9 +297,9 @@ impl Night {
                 self.advance(run, file, FileEvent::Refuse, change).await?;
                 Err(error.into())
             }
-            Outcome::SendAgain(why) => {
-                tracing::warn!(file_id = %file.file_id, "{why}; uploading again");
-                Ok(Renamed::SendAgain(session))
+            Outcome::SendAgain { why, error } => {
+                tracing::warn!(file_id = %file.file_id, "{why}; it has to be uploaded again");
+                Ok(Renamed::SendAgain(session, error))
             }
             // The file stays RENAMING: the next try looks what became of it, with the next number.
             Outcome::Unanswered(error) => Err(error.into()),

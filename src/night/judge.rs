@@ -33,18 +33,24 @@ impl<'a> Judge<'a> {
     /// Judges every due request of one card.
     pub(super) fn judge<'d>(&mut self, dossier: &'d Dossier) -> Vec<(&'d Request, Verdict)> {
         let mut verdicts = Vec::with_capacity(dossier.requests.len());
+        let mut waiting_days = None;
         for request in &dossier.requests {
             let candidate = Candidate { dossier, request };
             let verdict = selection::select(&candidate, self.terms, self.cut_off, self.settings.closing_soon_days);
-            self.count(&candidate, &verdict);
+            waiting_days = waiting_days.max(self.count(&candidate, &verdict));
             verdicts.push((request, verdict));
+        }
+        if let Some(days) = waiting_days {
+            self.tally.pin_wait.add(days, &self.settings.pin_wait_days);
         }
         verdicts
     }
 
-    fn count(&mut self, candidate: &Candidate<'_>, verdict: &Verdict) {
-        let Some(finding) = self.tally.add(candidate, verdict, self.cut_off) else { return };
-        if finding.code == ReasonCode::HeldPinWait
+    /// Counts a verdict; whole days where the request waits for its card's PIN.
+    fn count(&mut self, candidate: &Candidate<'_>, verdict: &Verdict) -> Option<i64> {
+        let finding = self.tally.add(candidate, verdict, self.cut_off)?;
+        let waiting_days = (finding.code == ReasonCode::HeldPinWait).then_some(finding.age_days);
+        if waiting_days.is_some()
             && let Some(days) = selection::warning_age(finding.age_days, &self.settings.pin_wait_days)
         {
             *self.tally.warnings.entry(format!("PIN_WAIT_OVER_{days}_DAYS")).or_default() += 1;
@@ -52,6 +58,7 @@ impl<'a> Judge<'a> {
         if finding.alert || self.findings.len() < MOST_FINDINGS {
             self.findings.push(finding);
         }
+        waiting_days
     }
 }
 

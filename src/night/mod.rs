@@ -22,6 +22,7 @@ mod people;
 mod personalise;
 mod pins;
 mod planning;
+mod renewing;
 mod retention;
 #[cfg(test)]
 mod sample;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use tokio::sync::Semaphore;
 
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::ambient::{Clock, Random};
@@ -177,6 +179,8 @@ struct Run {
     ahead: BTreeMap<FileId, JournalEntry>,
     /// The houses' doors, by destination.
     doors: Doors,
+    /// How many agreements may be at work: `run.agreements_at_once`.
+    places: Arc<Semaphore>,
     /// Set where the run as a whole cannot go on: what else is at work begins no new transition.
     halted: Arc<AtomicBool>,
 }
@@ -205,6 +209,7 @@ impl Night {
         let unfinished = self.store.unfinished().await?;
         let mut alerts: Vec<Alert> = self.missed_nights(order, &earlier).into_iter().collect();
         alerts.extend(self.orphans(&unfinished));
+        let renewals = self.renew(&run, &mut alerts).await?;
         let (mut agreements, mut resumed) = (Vec::new(), Vec::new());
         for gathered in self.side_by_side(&run, &unfinished).await? {
             agreements.push(gathered.report);
@@ -223,6 +228,7 @@ impl Night {
             started_at,
             ended_at: self.store.now().await?,
             crypto: self.vault.crypto().name(),
+            renewals,
             agreements,
             unrouted,
             resumed,
@@ -233,6 +239,9 @@ impl Night {
         }
         if !report.arithmetic().adds_up() {
             report.alerts.push(Alert::new("ARITHMETIC", report.arithmetic().to_string()));
+        }
+        for alert in &report.alerts {
+            tracing::warn!(alert = %alert.code, "{}", alert.text);
         }
         self.end(&report).await?;
         fault::reach(Point::RunEnded);
@@ -251,6 +260,7 @@ impl Night {
             },
             ahead,
             doors: Doors::new(self.settings.uploads_at_once),
+            places: Arc::new(Semaphore::new(self.settings.agreements_at_once.max(1))),
             halted: Arc::default(),
         }
     }

@@ -13,7 +13,7 @@ use crate::agreement::{Cvv2Expiry, FileVersion, Product, Terms};
 use crate::card::stripe_name::{StripeName, stripe_name};
 use crate::card::{Cvv, Pan, PinBlock, PlasticStatus, ProductionEvent, Track};
 use crate::document::{ChipData, DeliveryBlock, EmbossingLines, PinMailerBlock, Record, RecordType};
-use crate::selection::{self, ReasonCode};
+use crate::selection::{self, PinAction, ReasonCode};
 use crate::store::PinnedItem;
 use crate::vault::keys::CvkUse;
 use crate::vault::tracks::{self, Marks, TrackError};
@@ -283,7 +283,15 @@ impl Personaliser<'_> {
         product: &Product,
         item: &PinnedItem,
     ) -> Result<Option<Pin>, Fallout> {
-        let Some(row) = &item.pin else { return Ok(None) };
+        let Some(row) = &item.pin else {
+            return match item.pin_action {
+                // Issued before composing begins: without it the card would go out with a chip nobody can use.
+                PinAction::Generate => {
+                    Err(Fallout::Card(ReasonCode::PinNotAvailable, "its PIN was not issued".to_owned()))
+                }
+                PinAction::None | PinAction::Stored => Ok(None),
+            };
+        };
         let lost = |error: crate::vault::VaultError| Fallout::Card(ReasonCode::PinNotAvailable, error.to_string());
         let stored = self.vault.open_pin(owner, row.version, &Wrapped(row.stored.clone())).map_err(lost)?;
         let pvv = match (&row.pvv, &product.pin) {

@@ -27,10 +27,16 @@ impl Night {
         making: &mut Making<'_, '_>,
     ) -> Result<(), Trouble> {
         let mut done = 0;
+        let (mut after, mut all_kept) = (None::<String>, true);
         loop {
             self.may_go_on(run)?;
-            let due = self.store.pins_to_issue(file.file_id, PAGE).await?;
+            let due = self.store.pins_to_issue(file.file_id, after.as_deref(), PAGE).await?;
             if due.is_empty() {
+                // A PIN that was not kept, because its version was taken meanwhile, is made anew: once more from the start.
+                if !std::mem::replace(&mut all_kept, true) {
+                    after = None;
+                    continue;
+                }
                 self.observer.finished(&terms.subject(), Stage::Pins);
                 return Ok(());
             }
@@ -51,12 +57,13 @@ impl Night {
                     }
                 }
                 done += 1;
+                after = Some(request.sort_key.clone());
                 // What is left of the page comes again with the next one.
                 if self.clock.now() >= checkpoint {
                     break;
                 }
             }
-            self.save_pins(run, file, &pins).await?;
+            all_kept &= self.save_pins(run, file, &pins).await? == pins.len() as u64;
             fault::reach(Point::PinsSaved);
             self.let_go(run, file, fallen, making).await?;
             self.observer.progress(&terms.subject(), Stage::Pins, done, 0);

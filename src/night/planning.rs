@@ -19,6 +19,7 @@ impl Night {
             business_date: order.business_date,
             cut_off: order.cut_off,
             crypto: self.vault.crypto().name(),
+            renewals: self.plan_renewals(order).await?,
             agreements: Vec::new(),
             unrouted: Vec::new(),
             findings: Vec::new(),
@@ -74,8 +75,8 @@ impl Night {
             agreement.expectation = Expectation::Stopped;
             agreement.reason = Some(format!("{}: {}", reason.code, reason.detail));
             // As the run counts it: what a stopped agreement would take is held with its reason.
-            let selected = agreement.tally.selected;
-            agreement.tally = Tally { selected, ..Tally::default() };
+            let Tally { selected, pin_wait, .. } = std::mem::take(&mut agreement.tally);
+            agreement.tally = Tally { selected, pin_wait, ..Tally::default() };
             if selected > 0 {
                 agreement.tally.held.insert(reason.code.as_str(), selected);
             }

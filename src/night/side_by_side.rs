@@ -1,13 +1,15 @@
 //! The agreements of a run, several at once; the report keeps the order of the configuration whatever ends first.
 //!
-//! Invariants: what goes wrong with one agreement alone never stops or delays another (R11, fault 29); what stops the
-//! run stops every agreement at its next transition, and none is left in the middle of a write (faults 11, 30).
+//! Invariants: what goes wrong with one agreement alone never stops another (R11, fault 29): one that rests between two
+//! tries at its house leaves its place among `run.agreements_at_once` to the next; what stops the run stops every
+//! agreement at its next transition, and none is left in the middle of a write (faults 11, 30).
 //!
 //! Why tasks: composing is work for the processor, so waiting together on one thread would not make it faster.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
 
 use super::agreement::Share;
@@ -23,21 +25,40 @@ struct Turn {
     left_over: Vec<FileRow>,
 }
 
+impl Turn {
+    /// The agreement's share, its place kept until the end.
+    async fn worked_on(self, run: Arc<Run>, place: OwnedSemaphorePermit) -> (usize, Result<Share, NightError>) {
+        let share = self.night.agreement(&run, self.terms, self.left_over).await;
+        drop(place);
+        (self.place, share)
+    }
+}
+
+impl Run {
+    /// Waits while another agreement may have the place: a house that does not answer delays nobody (fault 29).
+    pub(super) async fn without_a_place<T>(&self, waits: impl Future<Output = T>) -> T {
+        self.places.add_permits(1);
+        let waited = waits.await;
+        // Never closed, so that this only waits.
+        if let Ok(place) = self.places.acquire().await {
+            place.forget();
+        }
+        waited
+    }
+}
+
 impl Night {
     /// Works on every agreement the order admits, at most so many at once as configured.
     pub(super) async fn side_by_side(&self, run: &Arc<Run>, unfinished: &[FileRow]) -> Result<Vec<Share>, NightError> {
         let mut waiting = self.turns(run, unfinished).into_iter();
         let (mut at_work, mut done, mut failed) = (JoinSet::new(), BTreeMap::new(), None);
-        loop {
-            while failed.is_none() && at_work.len() < self.settings.agreements_at_once.max(1) {
-                let Some(turn) = waiting.next() else { break };
-                let run = Arc::clone(run);
-                at_work
-                    .spawn(async move { (turn.place, turn.night.agreement(&run, turn.terms, turn.left_over).await) });
-            }
-            match at_work.join_next().await {
-                None => break,
-                Some(ended) => match outcome_of(ended) {
+        while !at_work.is_empty() || (failed.is_none() && waiting.len() > 0) {
+            tokio::select! {
+                biased;
+                Ok(place) = Arc::clone(&run.places).acquire_owned(), if failed.is_none() && waiting.len() > 0 => {
+                    at_work.extend(waiting.next().map(|turn| turn.worked_on(Arc::clone(run), place)));
+                }
+                Some(ended) = at_work.join_next() => match outcome_of(ended) {
                     Ok((place, share)) => drop(done.insert(place, share)),
                     Err(error) => {
                         run.halt();

@@ -51,6 +51,11 @@ impl EmbossingChange {
         Ok(Some(Self(embossing)))
     }
 
+    /// Whether the order asks for a plastic, or for none.
+    pub fn physical(&self) -> Option<bool> {
+        self.0.physical
+    }
+
     /// The embossing object with these values in it.
     ///
     /// # Errors

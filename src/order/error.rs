@@ -60,8 +60,6 @@ words!(
         OrderInFuture = "ORDER_IN_FUTURE",
         /// No such operation.
         OperationUnknown = "OPERATION_UNKNOWN",
-        /// An operation of the API that this version does not take yet.
-        OperationNotSupported = "OPERATION_NOT_SUPPORTED",
         /// `encryptedData` is not a JWE as agreed.
         EncryptedDataInvalid = "ENCRYPTED_DATA_INVALID",
         /// The decrypted card number is none.
@@ -92,11 +90,11 @@ words!(
         SchemeMismatch = "SCHEME_MISMATCH",
         /// A MAIN card of somebody else than the account holder.
         RoleMismatch = "ROLE_MISMATCH",
-        /// A plastic asked of a virtual product.
+        /// A23: a plastic asked of a virtual product.
         ProductVirtual = "PRODUCT_VIRTUAL",
         /// The product's months lead past 2099.
         ExpiryOutOfRange = "EXPIRY_OUT_OF_RANGE",
-        /// The card is lost, stolen or closed due to fraud for good.
+        /// R52: the card is closed for good, or its status is final.
         CardStatusFinal = "CARD_STATUS_FINAL",
         /// R123: a file with the plastic is being made.
         InProduction = "IN_PRODUCTION",
@@ -124,7 +122,7 @@ words!(
         ProductWithoutPin = "PRODUCT_WITHOUT_PIN",
         /// R32: a file with a PIN of the card is being made.
         PinInProduction = "PIN_IN_PRODUCTION",
-        /// The card verification key takes no new cards, or is not there.
+        /// A key of the product, or the zone key of a PIN block, is not there, not in force or does not fit.
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
         EncryptedDataUnreadable = "ENCRYPTED_DATA_UNREADABLE",
@@ -160,7 +158,6 @@ impl ErrorCode {
             | C::NameTooLong
             | C::OrderInFuture
             | C::OperationUnknown
-            | C::OperationNotSupported
             | C::EncryptedDataInvalid
             | C::CardNumberInvalid => ErrorType::Static,
             C::InstitutionUnknown

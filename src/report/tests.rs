@@ -69,6 +69,7 @@ fn report(agreements: Vec<AgreementReport>) -> Report {
         started_at: at("2026-11-21T03:00:01Z"),
         ended_at: at("2026-11-21T03:00:09Z"),
         crypto: "software",
+        renewals: Vec::new(),
         agreements,
         unrouted: Tally::default(),
         resumed: Vec::new(),

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Candidate, Dossier, ReasonCode, Request, Verdict};
-use crate::agreement::{Product, ProductForm};
+use crate::agreement::Product;
 use crate::card::{Card, Plastic, PlasticStatus, ProductionEvent};
 
 /// R6: due is what was marked at T0 or before, to the microsecond.
@@ -19,7 +19,8 @@ pub fn is_due(request: &Request, cut_off: DateTime<Utc>) -> bool {
 /// R26 and R15 is the plastic the customer now holds.
 pub(super) fn plastic<'a>(candidate: &Candidate<'a>) -> Result<&'a Plastic, Verdict> {
     let dossier = candidate.dossier;
-    let in_use = if candidate.request.event == ProductionEvent::Ropin { plastic_in_use(dossier) } else { None };
+    let in_use =
+        if candidate.request.event == ProductionEvent::Ropin { plastic_in_use(&dossier.plastics) } else { None };
     in_use
         .or_else(|| dossier.plastics.iter().find(|plastic| plastic.plastic_id == candidate.request.plastic_id))
         // R124: a cancelled plastic is in no dossier; a request that outlived it makes nothing.
@@ -27,16 +28,11 @@ pub(super) fn plastic<'a>(candidate: &Candidate<'a>) -> Result<&'a Plastic, Verd
 }
 
 /// The newest physical plastic of the card that a customer holds (R26).
-pub fn plastic_in_use(dossier: &Dossier) -> Option<&Plastic> {
-    dossier
-        .plastics
+pub fn plastic_in_use(plastics: &[Plastic]) -> Option<&Plastic> {
+    plastics
         .iter()
-        .filter(|plastic| !plastic.event.is_virtual() && is_in_use(plastic.status))
+        .filter(|plastic| !plastic.event.is_virtual() && plastic.status.is_in_use())
         .max_by_key(|plastic| plastic.sequence_number)
-}
-
-fn is_in_use(status: PlasticStatus) -> bool {
-    matches!(status, PlasticStatus::Active | PlasticStatus::Locked)
 }
 
 /// R5: virtual events are in no file, even where one was marked by mistake.
@@ -48,17 +44,12 @@ pub(super) fn not_virtual(request: &Request, plastic: &Plastic) -> Result<(), Ve
     Ok(())
 }
 
-/// R4 with A23: where the order does not say, the product's form does. A virtual product that was given no service
-/// code cannot make a plastic whatever the order says: the record must carry one.
+/// R4 with A23.
 pub(super) fn physical(card: &Card, product: Option<&Product>) -> Result<(), Verdict> {
-    let virtual_product = product.filter(|product| product.form == ProductForm::Virtual);
-    let detail = match (card.embossing.physical, virtual_product) {
-        (Some(false), _) => "physical is false",
-        (None, Some(_)) => "the product is virtual",
-        (Some(true), Some(product)) if product.service_code.is_none() => "the product is virtual, without service code",
-        _ => return Ok(()),
-    };
-    Err(Verdict::Exclude(ReasonCode::PhysicalFalse.because(detail)))
+    match Product::no_plastic(product, card.embossing.physical) {
+        Some(why) => Err(Verdict::Exclude(ReasonCode::PhysicalFalse.because(why))),
+        None => Ok(()),
+    }
 }
 
 /// R1, R3: a first production needs an INACTIVE plastic, a reproduction one that was produced. No code of its own is
@@ -67,7 +58,7 @@ pub(super) fn status_fits(request: &Request, plastic: &Plastic) -> Result<(), Ve
     let (fits, needed) = match (request.event, request.reproduction) {
         (ProductionEvent::Ropin, _) => return Ok(()),
         (_, false) => (plastic.status == PlasticStatus::Inactive, "a first production needs INACTIVE"),
-        (_, true) => (is_in_use(plastic.status), "a reproduction needs ACTIVE or LOCKED"),
+        (_, true) => (plastic.status.is_in_use(), "a reproduction needs ACTIVE or LOCKED"),
     };
     if fits {
         return Ok(());

@@ -25,7 +25,7 @@ pub use lines::{Lines, additional_values, embossing_lines};
 pub use pin::{days_waiting, warning_age};
 pub use route::{select_unrouted, unrouted};
 pub use sort_key::sort_key;
-pub use tally::{Finding, Standing, Tally};
+pub use tally::{Finding, PinWait, Standing, Tally};
 
 use crate::card::product::words;
 use crate::card::{

@@ -57,7 +57,7 @@ pub(super) fn reorderable(dossier: &Dossier, product: &Product) -> Result<PinAct
         "the product has no PIN"
     } else if dossier.pin_version.is_none() {
         "no PIN on record"
-    } else if super::plastic_in_use(dossier).is_none() {
+    } else if super::plastic_in_use(&dossier.plastics).is_none() {
         "no physical plastic is ACTIVE or LOCKED"
     } else {
         return Ok(PinAction::Stored);

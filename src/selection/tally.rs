@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Candidate, ReasonCode, Verdict};
+use super::{Candidate, ReasonCode, Verdict, warning_age};
 use crate::card::product::words;
 use crate::card::{CardId, PlasticId};
 
@@ -25,6 +25,43 @@ pub struct Tally {
     pub warnings: BTreeMap<String, u64>,
     /// Held requests whose data are at fault (fault 26).
     pub bad: u64,
+    /// Cards that wait for their PIN.
+    pub pin_wait: PinWait,
+}
+
+/// Cards in W, and for how long (R31): counted, because there may be more of them than findings are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PinWait {
+    /// How many cards.
+    pub cards: u64,
+    /// Whole days since the oldest of their requests was marked.
+    pub longest_days: i64,
+    /// Cards by the highest warning age in days that they have reached; those below the first are not in it.
+    pub by_age: BTreeMap<i64, u64>,
+}
+
+impl PinWait {
+    /// Counts one card that has waited for some days; `ages` are those that are warned of.
+    pub fn add(&mut self, days: i64, ages: &[i64]) {
+        self.cards += 1;
+        self.longest_days = self.longest_days.max(days);
+        if let Some(age) = warning_age(days, ages) {
+            *self.by_age.entry(age).or_default() += 1;
+        }
+    }
+
+    /// The highest warning age that any card has reached, in days.
+    pub fn highest_age(&self) -> Option<i64> {
+        self.by_age.keys().next_back().copied()
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.cards += other.cards;
+        self.longest_days = self.longest_days.max(other.longest_days);
+        for (age, cards) in &other.by_age {
+            *self.by_age.entry(*age).or_default() += cards;
+        }
+    }
 }
 
 words!(
@@ -132,6 +169,7 @@ impl Tally {
     pub fn absorb(&mut self, other: &Self) {
         self.selected += other.selected;
         self.bad += other.bad;
+        self.pin_wait.absorb(&other.pin_wait);
         for (mine, theirs) in [
             (&mut self.produced, &other.produced),
             (&mut self.held, &other.held),

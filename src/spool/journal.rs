@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 use super::{SpoolError, sync_folder};
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
 
-/// More than any line: the start of a torn one is always within the tail of the file.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// So much is read at a time from the end of the file, to find where a torn line starts.
+const TAIL: u64 = 64 * 1024;
 
 /// What is about to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,15 +126,17 @@ pub(super) fn append(folder: &Path, line: &JournalLine) -> Result<(), SpoolError
 
 pub(super) fn read(folder: &Path) -> Result<Vec<JournalLine>, SpoolError> {
     let path = path(folder);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+    let mut bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(SpoolError::io("read", &path)(error)),
     };
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    // A torn line may be anything, text or not.
+    bytes.truncate(whole_lines(&bytes));
     let mut lines = Vec::new();
-    for (index, line) in whole.lines().enumerate() {
-        lines.push(parse(line).ok_or_else(|| SpoolError::Journal { path: path.clone(), line: index + 1 })?);
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let read = std::str::from_utf8(line).ok().and_then(|line| parse(line.trim_end_matches('\n')));
+        lines.push(read.ok_or_else(|| SpoolError::Journal { path: path.clone(), line: index + 1 })?);
     }
     Ok(lines)
 }
@@ -145,12 +147,22 @@ fn path(folder: &Path) -> PathBuf {
 
 fn cut_torn_line(file: &mut File) -> io::Result<()> {
     let size = file.seek(SeekFrom::End(0))?;
-    let from = size.saturating_sub(LONGEST_LINE);
-    file.seek(SeekFrom::Start(from))?;
+    let mut from = size;
     let mut tail = Vec::new();
-    file.read_to_end(&mut tail)?;
-    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    if whole < tail.len() { file.set_len(from + whole as u64) } else { Ok(()) }
+    // Mostly once round: what a crash of the host left may be longer than any line.
+    while from > 0 && whole_lines(&tail) == 0 {
+        from = from.saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(from))?;
+        tail.clear();
+        file.read_to_end(&mut tail)?;
+    }
+    let whole = from + whole_lines(&tail) as u64;
+    if whole < size { file.set_len(whole) } else { Ok(()) }
+}
+
+/// How many of these bytes are whole lines.
+fn whole_lines(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
 }
 
 fn parse(line: &str) -> Option<JournalLine> {

@@ -256,6 +256,22 @@ fn the_journal_gives_back_what_was_noted() {
 }
 
 #[test]
+fn first_starts_at_once_mark_the_folder_once() {
+    for _ in 0..50 {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("spool");
+        let opened = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| Spool::open(&folder, "m-1"))).collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect::<Vec<_>>()
+        });
+        for spool in opened {
+            spool.unwrap();
+        }
+        assert_eq!(fs::read_to_string(folder.join(MARKER)).unwrap(), "m-1\n");
+    }
+}
+
+#[test]
 fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
     let (_home, spool) = spool();
     let journal = spool.folder().join("journal");
@@ -266,6 +282,35 @@ fn a_torn_last_line_is_ignored_and_cut_by_the_next() {
     spool.note(&line(JournalEntry::Rename { n: 1, attempt: 1 })).unwrap();
     let expected = [seal(1), JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
     assert_eq!(spool.journal().unwrap(), expected);
+}
+
+#[test]
+fn a_torn_last_line_may_be_no_text_and_longer_than_any_line() {
+    for torn in [vec![0xff, 0xfe, 0x00], vec![0; 200_000]] {
+        let (_home, spool) = spool();
+        let journal = spool.folder().join("journal");
+        spool.note(&line(seal(1))).unwrap();
+        OpenOptions::new().append(true).open(&journal).unwrap().write_all(&torn).unwrap();
+        assert_eq!(spool.journal().unwrap(), [line(seal(1))]);
+        spool.note(&line(JournalEntry::Rename { n: 1, attempt: 1 })).unwrap();
+        let expected = [seal(1), JournalEntry::Rename { n: 1, attempt: 1 }].map(line);
+        assert_eq!(spool.journal().unwrap(), expected);
+    }
+    // Nothing but a torn line.
+    let (_home, spool) = spool();
+    fs::write(spool.folder().join("journal"), vec![b'x'; 150_000]).unwrap();
+    spool.note(&line(seal(1))).unwrap();
+    assert_eq!(spool.journal().unwrap(), [line(seal(1))]);
+}
+
+#[test]
+fn a_whole_line_that_is_no_text_stops_with_its_number() {
+    let (_home, spool) = spool();
+    spool.note(&line(seal(1))).unwrap();
+    let journal = spool.folder().join("journal");
+    OpenOptions::new().append(true).open(&journal).unwrap().write_all(b"\xff\n").unwrap();
+    let told = spool.journal().unwrap_err();
+    assert!(matches!(told, SpoolError::Journal { line: 2, .. }), "{told}");
 }
 
 #[test]

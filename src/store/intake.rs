@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::StoreError;
+use super::{ItemPin, StoreError};
 use crate::card::product::words;
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
@@ -167,8 +167,28 @@ pub trait IntakeWork: Send {
         code: ReasonCode,
     ) -> Result<(), StoreError>;
 
-    /// Version of the newest PIN on record.
+    /// Keeps the card's OPEN requests from any claim until this is committed or dropped, and waits for a claim that is
+    /// taking them. What is read of them afterwards stays true (R32).
+    async fn hold_requests(&mut self, of: &InstitutionId, card: CardId) -> Result<(), StoreError>;
+
+    /// Version of the newest PIN on record: that the holder set, or that was made for a request which went out.
     async fn newest_pin(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<i64>, StoreError>;
+
+    /// The version that a further PIN of the card gets; it is bound into the wrapping of the PIN.
+    async fn next_pin_version(&mut self, of: &InstitutionId, card: CardId) -> Result<i64, StoreError>;
+
+    /// Puts a PIN on record that no request asked for.
+    async fn new_pin(
+        &mut self,
+        of: &InstitutionId,
+        card: CardId,
+        pin: &ItemPin,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// Makes PINs void that were made for OPEN requests of the card: no plastic and no letter has them. A request whose
+    /// PIN is void gets another where it needs one again.
+    async fn void_pins(&mut self, of: &InstitutionId, card: CardId) -> Result<(), StoreError>;
 
     /// Makes what was written durable.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;

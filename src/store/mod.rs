@@ -16,7 +16,8 @@ pub mod stories;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use crate::renewal::{Renewable, Renewal};
 use crate::selection::{Dossier, PinAction, ReasonCode, Standing};
 use crate::settlement::{Authority, FileEvent};
 
@@ -42,6 +43,21 @@ pub struct Due {
     pub cut_off: DateTime<Utc>,
     /// Only these cards; empty = all.
     pub cards: Vec<CardId>,
+}
+
+/// A page of renewals.
+#[derive(Debug, Clone)]
+pub struct RenewalOrder<'a> {
+    /// The issuer.
+    pub institution: &'a InstitutionId,
+    /// The run that renews.
+    pub run_id: RunId,
+    /// Its epoch.
+    pub epoch: i64,
+    /// T0.
+    pub marked_at: DateTime<Utc>,
+    /// What to make; the recordUid is for what a house makes.
+    pub renewals: &'a [(RecordUid, Renewal)],
 }
 
 /// A record the claim freezes.
@@ -243,6 +259,23 @@ pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
     /// Dossiers with due requests, by card id, after `after`, at most `limit`: for plans, holds and leftovers.
     async fn dossiers(&self, due: &Due, after: Option<CardId>, limit: u32) -> Result<Vec<Dossier>, StoreError>;
 
+    /// Cards of an institution whose newest plastic is in use and ends in a month, by the id of that plastic, after `after`,
+    /// at most `limit`.
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError>;
+
+    /// Makes the plastics of renewals, marks them, closes what they replace and tells of it, in one transaction (R112).
+    /// Gives the cards that got their plastic: a card that has changed since it was read is left out.
+    ///
+    /// # Errors
+    /// [`StoreError::Superseded`] where a later run has begun.
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError>;
+
     /// Claims what is due for one agreement, in one transaction; see [`Decide`]. Files of this agreement that stand
     /// in CLAIMED with an earlier cut-off are claimed again under their ids and numbers.
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError>;
@@ -277,11 +310,17 @@ pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
     /// Takes an unfinished file over into our epoch; guarded by the epoch it had.
     async fn adopt(&self, file: &FileRow, epoch: i64) -> Result<FileRow, StoreError>;
 
-    /// Links PINs that exist for the file's recordUids (R40), then gives the items that still need one.
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError>;
+    /// Live items that need a PIN while none was made for their recordUid (R40), by sort key, after `after`, at most
+    /// `limit`.
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError>;
 
-    /// Persists issued PINs: the first one per recordUid wins (R40); links them to the items.
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError>;
+    /// Persists issued PINs; how many. The first one per recordUid wins (R40), and the first one per card and version.
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError>;
 
     /// Takes items out of a CLAIMED file, each with its reason, in one transaction: their requests are OPEN again.
     async fn release(&self, file_id: FileId, epoch: i64, fallen: &[(RecordUid, ReasonCode)]) -> Result<(), StoreError>;

@@ -266,6 +266,8 @@ pub struct PinToIssue {
     pub pan: Vec<u8>,
     /// The version the new PIN will have.
     pub version: i64,
+    /// Where the item stands in its file.
+    pub sort_key: String,
 }
 
 /// A PIN to be persisted.

@@ -80,7 +80,7 @@ pub fn lay_out(folder: &Path, random: &Random, at: DateTime<Utc>) -> Result<Inst
     for name in ["keys", "out"] {
         make_folder(&folder.join(name))?;
     }
-    let keys = make_test_keys(random, &[("zpk-x-1", KeyAlgorithm::Tdes2Key)])?;
+    let keys = make_test_keys(random, &[("zpk-x-1", KeyAlgorithm::Tdes2Key), ("zpk-bank-1", KeyAlgorithm::Tdes3Key)])?;
     let signer = generate_key("Example Bank embossing <embossing@bank.example>", at)?;
     let house = generate_key("Factory X <incoming@factory-x.example>", at)?;
     for (number, component) in keys.components.iter().enumerate() {

@@ -79,6 +79,15 @@ impl KeyRing {
         }
     }
 
+    /// Whether an issuer's PIN blocks may be taken in under a key at an instant: a zone PIN key that may decrypt.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
+    pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
+        self.zpk(id, ZoneUse::Decrypt)?;
+        self.live(id, KeyUsage::PinEncryption, at)
+    }
+
     /// A card verification key.
     pub(super) fn cvk(&self, id: &str) -> Result<&CvvKey, KeyError> {
         let key = self.key(id, KeyUsage::CardVerification)?;

@@ -14,6 +14,7 @@ use super::opening::{VaultFinding, VaultKeys, opened_ring};
 use super::ring::KeyRing;
 use super::software::Software;
 use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
+use crate::agreement::Product;
 use crate::ambient::Random;
 use crate::card::{Cvv, FileId, InstitutionId, Pan, RecordUid};
 
@@ -76,6 +77,23 @@ impl Vault {
     /// [`KeyError`]: no such key, another usage, too early, ended or retired.
     pub fn live_cvk(&self, id: &str, wanted: CvkUse, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.ring.live_cvk(id, wanted, at)
+    }
+
+    /// Whether an issuer's PIN blocks may be taken in under a key at an instant: a zone PIN key that may decrypt.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
+    pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
+        self.ring.live_for_issuer(id, at)
+    }
+
+    /// Whether the keys that a new plastic of a product pins may be used for new cards at an instant.
+    ///
+    /// # Errors
+    /// [`KeyError`] of the first key that may not.
+    pub fn live_for_new(&self, product: &Product, at: DateTime<Utc>) -> Result<(), KeyError> {
+        let mut keys = product.pinned_cvv_key().into_iter().chain([product.cvv2_key.as_str()]);
+        keys.try_for_each(|key| self.live_cvk(key, CvkUse::New, at).map(drop))
     }
 
     /// Seals a card's PAN.

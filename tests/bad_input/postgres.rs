@@ -78,6 +78,9 @@ fn a_password_file_that_others_may_read_or_that_is_not_there() {
     trial.set_mode("keys/database.password", 0o600);
     fs::write(&file, "").unwrap();
     refused(&trial, &["run"], 2, &["[database] password_file", "is empty"]);
+    fs::write(&file, format!("the emboss user:\n{PASSWORD}\n")).unwrap();
+    let outcome = refused(&trial, &["run"], 2, &["[database] password_file", &shown, "holds more than one line"]);
+    assert!(!outcome.both().contains(PASSWORD), "{}", outcome.both());
     fs::write(&file, format!("{PASSWORD}\n")).unwrap();
     trial.run(&["run"]).exits(0).says(&["SETTLED, 2 records"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::support::trial::{Outcome, Trial, card, clear_card_numbers, customer, emboss, names, orders};
@@ -278,7 +278,65 @@ fn status_shows_runs_files_and_what_is_held() {
     assert_eq!((&other["runs"], &other["files"]), (&json!([]), &json!([])));
 }
 
+/// R31: how many wait, how long, and past which of `pin_wait_days`; a card with two requests waits once.
+#[test]
+fn r31_status_tells_how_long_cards_wait_for_their_pin_and_never_ends_it() {
+    let trial = Trial::new();
+    let none = trial.run(&["status", "--json"]).exits(0).object()["waitingForPin"].clone();
+    let empty = json!({"cards": 0, "longestDays": 0, "warningAgeDays": null, "cardsByWarningAge": {}});
+    assert_eq!(none, empty);
+    trial.import(&orders()[..2]).exits(0);
+    let waiting = |card_id: &str, days: i64| {
+        let at = Utc::now() - TimeDelta::days(days) - TimeDelta::hours(1);
+        let mut order = card(&format!("w-{card_id}"), card_id, &json!({ "pinStatus": "W" }));
+        order["at"] = json!(at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        order
+    };
+    trial.import(&[waiting("4001", 1)]).exits(0);
+    let outcome = trial.run(&["status"]).exits(0).says(&["Waiting for a PIN: 1 card for 1 day.\n"]);
+    assert!(!outcome.stderr.contains("warning: PIN_WAIT"), "{}", outcome.stderr);
+
+    trial.import(&[waiting("4002", 6), waiting("4003", 7), waiting("4004", 29), waiting("4005", 30)]).exits(0);
+    let expected = "Waiting for a PIN: 5 cards, the longest for 30 days, past the warning age of 30 days.\n";
+    trial.run(&["status"]).exits(0).says(&[expected, "PIN_WAIT_OVER_7_DAYS 2", "PIN_WAIT_OVER_30_DAYS 1"]);
+    trial.import(&[waiting("4006", 400)]).exits(0);
+    let status = trial.run(&["status", "--json"]).exits(0).object();
+    let expected = json!({"cards": 6, "longestDays": 400, "warningAgeDays": 90,
+        "cardsByWarningAge": {"7": 2, "30": 1, "90": 1}});
+    assert_eq!(status["waitingForPin"], expected);
+    let held: Vec<_> =
+        status["held"].as_array().unwrap().iter().map(|held| held["sinceDays"].as_i64().unwrap()).collect();
+    assert_eq!(held, [1, 6, 7, 29, 30, 400]);
+
+    // No night ends it: nothing is made, and tomorrow it is the same.
+    let report = trial.run(&["run", "--now", "--json"]).exits(0).object();
+    assert_eq!((&report["delivered"], &report["held"]["byReason"]["HELD_PIN_WAIT"]), (&json!(0), &json!(6)));
+    assert_eq!(
+        report["warnings"],
+        json!({"PIN_WAIT_OVER_7_DAYS": 2, "PIN_WAIT_OVER_30_DAYS": 1, "PIN_WAIT_OVER_90_DAYS": 1})
+    );
+    assert_eq!(trial.run(&["status", "--json"]).exits(0).object()["waitingForPin"], expected);
+    trial.configure("spool = \"spool\"", "spool = \"spool\"\n[warnings]\npin_wait_days = [10, 500]");
+    trial.run(&["status"]).exits(0).says(&["6 cards, the longest for 400 days, past the warning age of 10 days."]);
+}
+
 // check --------------------------------------------------------------------------------------------------------
+
+/// A key of PIN blocks that would be refused is told before an order is.
+#[test]
+fn check_tells_which_keys_take_no_pins_in() {
+    for (keys, told) in [
+        ("[\"cvk-1\"]", "[[institution]] 246001 set_pin_keys: key cvk-1 has usage C0; it must not be used as P0"),
+        ("[\"zpk-bank-1\", \"pvk-1\"]", "key pvk-1 has usage V2"),
+        ("[\"zpk-bank-9\"]", "zpk-bank-9"),
+    ] {
+        let trial = Trial::new();
+        trial.configure("[\"zpk-bank-1\"]", keys);
+        let outcome = trial.run(&["check"]);
+        assert_ne!(outcome.code, Some(0), "{keys}");
+        outcome.says(&[told]);
+    }
+}
 
 #[test]
 fn check_changes_nothing_and_tells_everything_at_once() {
@@ -303,6 +361,29 @@ fn check_changes_nothing_and_tells_everything_at_once() {
     assert_eq!(object["findings"].as_array().unwrap().len(), 4, "{object}");
     fs::rename(trial.path("gone"), trial.path("out")).unwrap();
     assert_eq!(trial.state(), state);
+}
+
+#[test]
+fn check_tells_of_a_spool_that_a_run_would_refuse() {
+    let trial = Trial::with_orders();
+    trial.run(&["run"]).exits(0);
+    let refused = |says: &str| {
+        trial.run(&["check"]).exits(1).says(&["error   [run] spool: ", says, "A night would not go well."]);
+        let told = trial.run(&["run"]);
+        assert!(told.stderr.contains(says), "{}", told.stderr);
+    };
+    trial.set_mode("spool", 0o755);
+    refused("must be 0700");
+    trial.set_mode("spool", 0o700);
+    let journal = fs::read(trial.path("spool/journal")).unwrap();
+    fs::write(trial.path("spool/journal"), "nothing of ours\n").unwrap();
+    refused("line 1 of the journal");
+    fs::write(trial.path("spool/journal"), journal).unwrap();
+    fs::rename(trial.path("spool"), trial.path("gone")).unwrap();
+    refused("is not the one this database knows");
+    assert!(!trial.path("spool").exists(), "check made one");
+    fs::rename(trial.path("gone"), trial.path("spool")).unwrap();
+    trial.run(&["check"]).exits(0).says(&["[run] spool: is the one of this database."]);
 }
 
 #[test]

@@ -64,6 +64,11 @@ fn exit_2_for_usage() {
     for (arguments, names) in wrong {
         let outcome = trial.run(arguments).exits(2).says(&[names]);
         assert_eq!(outcome.stdout, "", "{arguments:?}");
+        // A script reads one object whatever the end, without the parser's lines about usage.
+        let refusal = trial.run(&[arguments, &["--json"]].concat()).exits(2).says(&[names]).object();
+        assert_eq!(refusal["exitCode"], 2, "{arguments:?}");
+        let error = refusal["error"].as_str().unwrap();
+        assert!(error.contains(names) && !error.contains("Usage") && !error.contains('\n'), "{error}");
     }
     assert_eq!(trial.state(), state);
 }
@@ -144,6 +149,19 @@ fn exit_3_after_sigterm_and_the_next_run_finishes_the_night() {
     let arrived = crate::support::trial::names(&sshd.incoming());
     assert_eq!(arrived.len(), 1, "{arrived:?}");
     assert!(arrived[0].contains("_000001_2_V2"), "{arrived:?}");
+}
+
+#[test]
+fn exit_3_after_sigterm_while_the_database_says_nothing() {
+    let trial = Trial::new();
+    let (hole, port) = black_hole();
+    trial.configure("\"sqlite:emboss.db\"", &format!("\"postgres://emboss@127.0.0.1:{port}/emboss\""));
+    let child = started(&mut trial.command(&["run"]));
+    let _connection = hole.accept().unwrap();
+    let asked = Instant::now();
+    send(&child, Signal::TERM);
+    Outcome::at_end(child).exits(3).says(&["emboss: stopped by a signal; nothing was begun, run again"]);
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
 }
 
 #[test]

@@ -35,6 +35,26 @@ fn ordered(trial: &Trial, command: &str, file: &str, more: &[&str]) -> Outcome {
 }
 
 #[test]
+fn r143_an_alert_is_a_warning_in_the_log_as_well() {
+    let (trial, _) = doubtful();
+    let told = trial.run(&["run"]).exits(1).stderr;
+    let warned = |line: &str| line.contains("WARN") && line.contains("UNCERTAIN") && line.contains("Nobody can tell");
+    assert!(told.lines().any(warned), "{told}");
+}
+
+#[test]
+fn r140_the_status_of_a_date_shows_what_went_on_demand() {
+    let trial = Trial::with_orders();
+    trial.run(&["run", "--now"]).exits(0);
+    let whole = trial.run(&["status", "--json"]).exits(0).object();
+    let (date, name) = (whole["runs"][0]["businessDate"].as_str().unwrap(), trial.delivered()[0].clone());
+    let of_date = trial.run(&["status", "--json", "--date", date]).exits(0).object();
+    assert_eq!(of_date["files"][0]["fileName"], json!(name));
+    let other = trial.run(&["status", "--json", "--date", "2026-01-01"]).exits(0).object();
+    assert_eq!((&other["runs"], &other["files"]), (&json!([]), &json!([])));
+}
+
+#[test]
 fn exit_2_for_usage() {
     let (trial, name) = settled();
     let before = trial.state();

@@ -113,12 +113,13 @@ fn status() {
     trial.run(&["run"]).exits(0);
     let outcome = trial.run(&["status", "--json"]).exits(0);
     let status = outcome.object();
-    has_all(&status, "runs files held alerts", "excluded");
+    has_all(&status, "runs files held alerts", "excluded waitingForPin");
     has_keys(&status["runs"][0], &["runId", "kind", "businessDate", "cutOff", "startedAt", "endedAt", "exitCode"]);
     has_all(&status["files"][0], FILE, &format!("{MORE_OF_A_FILE} help"));
     assert_eq!(status["files"][0]["help"], json!([]), "a settled file needs nobody");
     has_keys(&status["held"][0], &["cardId", "plasticId", "reason", "sinceDays", "detail"]);
     assert_eq!(status["held"][0]["reason"], "HELD_PIN_WAIT");
+    has_keys(&status["waitingForPin"], &["cards", "longestDays", "warningAgeDays", "cardsByWarningAge"]);
     assert!(outcome.stderr.starts_with("Runs:"), "{}", outcome.stderr);
 }
 

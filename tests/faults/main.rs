@@ -33,6 +33,7 @@ mod database;
 mod night;
 mod overtaken;
 mod renamed;
+mod renewed;
 mod schedules;
 mod sealed;
 mod settled;
@@ -63,6 +64,7 @@ use on_each_database;
 #[test]
 fn a_run_is_killed_at_every_point_there_is() {
     let mut killed: Vec<emboss::fault::Point> = Vec::new();
+    killed.extend(renewed::POINTS);
     killed.extend(claimed::POINTS);
     killed.extend(sealed::POINTS);
     killed.extend(uploaded::POINTS);

@@ -4,10 +4,6 @@ use serde_json::{Value, json};
 
 use crate::desk::*;
 
-fn shape(plastics: &[emboss::card::Plastic]) -> Vec<(u8, ProductionEvent, PlasticStatus, bool)> {
-    plastics.iter().map(|p| (p.sequence_number, p.event, p.status, p.marked_at.is_some())).collect()
-}
-
 #[tokio::test]
 async fn r20_a_physical_card_gets_one_marked_plastic() {
     let desk = Desk::with_customers().await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use emboss::agreement::{Institution, Product};
 use emboss::ambient::{FixedClock, Random};
-use emboss::card::{CardId, InstitutionId, Pan, Plastic};
+use emboss::card::{CardId, InstitutionId, Pan, Plastic, PlasticStatus, ProductionEvent};
 use emboss::intake::{Catalogue, ImportSummary, Importer, JweKeys};
 use emboss::selection::Request;
 
@@ -22,6 +22,7 @@ pub const CATALOGUE: &str = r#"
 [[institution]]
 id = "246001"
 default_product = "VISA_CARD"
+set_pin_keys = ["zpk-x-1", "zpk-x-2", "zpk-x-3", "cvk-1", "zpk-gone"]
 [[institution]]
 id = "246002"
 
@@ -36,6 +37,15 @@ service_code = "201"
 cvv_key = "cvk-1"
 cvv2_key = "cvk2-1"
 stripe = { track1 = "{cvv}", track2 = "{cvv}" }
+[[product]]
+institution = "246001"
+code = "VISA_PIN"
+scheme = "VISA"
+form = "physical"
+pan_prefixes = ["40000055"]
+months = 36
+cvv2_key = "cvk2-1"
+pin = { pvv_key = "pvk-1", pvki = "3" }
 [[product]]
 institution = "246001"
 code = "MC_INSTANT"
@@ -70,6 +80,23 @@ code = "VISA_FOREVER"
 scheme = "VISA"
 form = "virtual"
 pan_prefixes = ["40000088"]
+months = 1200
+cvv2_key = "cvk2-1"
+[[product]]
+institution = "246001"
+code = "VISA_EITHER"
+scheme = "VISA"
+form = "virtual"
+pan_prefixes = ["40000066"]
+months = 24
+service_code = "201"
+cvv2_key = "cvk2-1"
+[[product]]
+institution = "246001"
+code = "VISA_LONG"
+scheme = "VISA"
+form = "physical"
+pan_prefixes = ["40000044"]
 months = 1200
 cvv2_key = "cvk2-1"
 [[product]]
@@ -110,6 +137,11 @@ pub fn card_id(text: &str) -> CardId {
     text.parse().unwrap()
 }
 
+pub fn catalogue(text: &str) -> Catalogue {
+    let configured: Configured = toml::from_str(text).unwrap();
+    Catalogue::new(configured.institution, configured.product)
+}
+
 impl Desk {
     pub async fn open() -> Self {
         Self::with_keys(|_| {}).await
@@ -125,9 +157,13 @@ impl Desk {
         let path = folder.path().join("emboss.db");
         let patience = Duration::from_secs(5);
         let store = SqlStore::sqlite(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
-        let configured: Configured = toml::from_str(CATALOGUE).unwrap();
-        let catalogue = Catalogue::new(configured.institution, configured.product);
-        Self { folder, store, vault, random, clock, catalogue, jwe: JweKeys::default() }
+        let jwe = JweKeys::default();
+        Self { folder, store, vault, random, clock, catalogue: catalogue(CATALOGUE), jwe }
+    }
+
+    /// Gives it another configuration.
+    pub fn configure(&mut self, catalogue: &str) {
+        self.catalogue = self::catalogue(catalogue);
     }
 
     pub fn database(&self) -> PathBuf {
@@ -165,6 +201,22 @@ impl Desk {
         (text("errorCode"), text("errorType"), text("errorReason"))
     }
 
+    /// One order that must be refused for a state and a rule, which its reason names, and change nothing.
+    pub async fn refuse_for(&self, line: &Value, code: &str, kind: &str, named: &[&str]) {
+        let before = self.dump().await;
+        let (got, got_kind, reason) = self.refuse(line).await;
+        assert_eq!((got.as_str(), got_kind.as_str()), (code, kind), "{line}: {reason}");
+        for name in named {
+            assert!(reason.contains(name), "{code} does not name {name}: {reason}");
+        }
+        assert_eq!(self.dump().await, before, "{line}: {code} changed something");
+    }
+
+    /// The same of the class that speaks of the state of things.
+    pub async fn refuse_now(&self, line: &Value, code: &str, named: &[&str]) {
+        self.refuse_for(line, code, "DYNAMIC_VALIDATION_ERROR", named).await;
+    }
+
     /// Customer 1001 with account 2001, customer 1002 with none.
     pub async fn with_customers() -> Self {
         let desk = Self::open().await;
@@ -197,10 +249,47 @@ impl Desk {
     }
 
     /// Does to the database what other rooms do to it.
-    pub async fn execute(&self, statement: &'static str) {
+    pub async fn execute(&self, statement: &str) {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        sqlx::query(statement).execute(&mut self.connect().await).await.unwrap();
+    }
+
+    /// What a night that ends does: the card's INACTIVE plastics move, and their requests are SENT.
+    pub async fn produce(&self, card: &str, to: PlasticStatus) {
+        self.execute(&format!("UPDATE plastic SET status = '{to}' WHERE card_id = {card} AND status = 'INACTIVE'"))
+            .await;
+        self.execute(&format!(
+            "UPDATE production_request SET state = 'SENT', live = 0, file_id = 'f' WHERE card_id = {card} AND live = 1"
+        ))
+        .await;
+    }
+
+    /// A PIN on record.
+    pub async fn has_pin(&self, card: &str) {
+        self.execute(&format!(
+            "INSERT INTO pin (institution, card_id, version, scheme, stored, made_at)
+             VALUES ('246001', {card}, 1, 'x', x'00', 0)"
+        ))
+        .await;
+    }
+
+    /// Every row of every table.
+    pub async fn dump(&self) -> Vec<String> {
+        let mut connection = self.connect().await;
+        let query = "SELECT t.name, group_concat('quote(\"' || c.name || '\")', ' || '' '' || ')
+            FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table' GROUP BY t.name";
+        let tables: Vec<(String, String)> = sqlx::query_as(query).fetch_all(&mut connection).await.unwrap();
+        let mut rows = Vec::new();
+        for (table, columns) in tables {
+            let query = sqlx::AssertSqlSafe(format!("SELECT '{table} ' || {columns} FROM \"{table}\" ORDER BY 1"));
+            rows.extend(sqlx::query_scalar::<_, String>(query).fetch_all(&mut connection).await.unwrap());
+        }
+        rows
+    }
+
+    async fn connect(&self) -> sqlx::SqliteConnection {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database()).foreign_keys(false);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::query(statement).execute(&mut connection).await.unwrap();
+        options.connect().await.unwrap()
     }
 }
 
@@ -237,4 +326,24 @@ pub fn new_card(id: &str, body: Value) -> Value {
 pub fn with(mut line: Value, field: &str, value: Value) -> Value {
     line[field] = value;
     line
+}
+
+/// An order for a card that says the rest in its envelope.
+pub fn for_card(name: &str, card: &str) -> Value {
+    order(name, json!({"cardId": card}))
+}
+
+/// An order for a card with a body.
+pub fn for_card_with(name: &str, card: &str, body: Value) -> Value {
+    order(name, json!({"cardId": card, "body": body}))
+}
+
+/// A change of a card's status.
+pub fn status(card: &str, status: &str) -> Value {
+    for_card_with("updateCard", card, json!({"status": status}))
+}
+
+/// Sequence number, event, status, and whether it is marked, of each plastic.
+pub fn shape(plastics: &[Plastic]) -> Vec<(u8, ProductionEvent, PlasticStatus, bool)> {
+    plastics.iter().map(|p| (p.sequence_number, p.event, p.status, p.marked_at.is_some())).collect()
 }

@@ -12,5 +12,18 @@ mod cards;
 mod desk;
 mod encrypted;
 mod importing;
+mod physical;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
+mod pin_letters;
+mod pins;
 mod plastics;
+mod race;
+mod reissue;
+mod replace;
+#[path = "../support/mod.rs"]
+mod support;
 mod updates;
+#[allow(dead_code, reason = "shared with tests that open the whole vault")]
+#[path = "../support/vector_keys.rs"]
+mod vector_keys;

@@ -118,10 +118,7 @@ async fn r36_s_is_taken_with_a_warning_while_no_pin_is_on_record() {
     let desk = with_card().await;
     let answer = desk.take(&update("3001", json!({"pinStatus": "S"}))).await;
     assert_eq!(answer["warnings"][0]["code"], "PIN_NOT_AVAILABLE");
-    desk.execute(
-        "INSERT INTO pin (institution, card_id, version, scheme, stored, made_at) VALUES ('246001', 3001, 1, 'x', x'00', 0)",
-    )
-    .await;
+    desk.has_pin("3001").await;
     let answer = desk.take(&update("3001", json!({"pinStatus": "S"}))).await;
     assert_eq!(answer.get("warnings"), None);
 }

@@ -15,11 +15,17 @@ mod composed;
 mod counted;
 mod delivered;
 mod kept;
+mod ordered;
 mod people;
+#[path = "../support/pin_blocks.rs"]
+mod pin_blocks;
+mod pin_matrix;
 mod random;
+mod renewed;
 mod reported;
 mod resumed;
 mod selected;
+mod set_pins;
 mod settled;
 mod sftp;
 mod spooled;

@@ -209,12 +209,19 @@ async fn not_delivered_changes_nothing_while_the_house_cannot_be_asked() {
         let error = order_on(&night, Action::ResolveNotDelivered, NAME).await.unwrap_err();
         assert!(error.exit_code() == 1 && error.to_string().contains("nothing was changed"), "{step}: {error}");
     }
-    // A part that cannot be removed could still be published by a run that is asleep.
+    // A part that is there and cannot be removed could still be published by a run that is asleep.
+    std::fs::write(site.path("out").join(format!("{NAME}.1.part")), b"ours").unwrap();
     let mut night = site.open(NOON).await;
     Rigged::into(&mut night, Trick::Refuse(Step::Unlink, Refusal::PermissionDenied), None, &site.path("out"));
     let told = order_on(&night, Action::ResolveNotDelivered, NAME).await.unwrap_err().to_string();
     assert!(told.contains(&format!("{NAME}.1.part")) && told.contains("could still be published"), "{told}");
     assert_eq!((site.states().await, audit(&site).await.len()), (vec!["UNCERTAIN".to_owned()], 0));
+    // One that the house took away does not stand in the way, although we still may not remove anything.
+    std::fs::remove_file(site.path("out").join(format!("{NAME}.1.part"))).unwrap();
+    let mut night = site.open(NOON).await;
+    Rigged::into(&mut night, Trick::Refuse(Step::Unlink, Refusal::PermissionDenied), None, &site.path("out"));
+    order_on(&night, Action::ResolveNotDelivered, NAME).await.unwrap();
+    assert_eq!(audit(&site).await.len(), 1);
 }
 
 /// R125: renamed once, a file is never sealed again, so without its bytes there is only the other way.

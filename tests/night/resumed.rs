@@ -114,7 +114,8 @@ async fn r34_r40_a_pin_is_made_once_although_the_run_dies_before_it_is_sealed() 
     assert_eq!(before.len(), 2);
     site.run(DATE).await;
     assert_eq!(site.texts(query).await, before, "the first persisted PIN wins");
-    let pinned = "SELECT COUNT(*) FROM file_item WHERE live = 1 AND pin_version = 1 AND pin_action = 'GENERATE'";
+    let pinned = "SELECT COUNT(*) FROM file_item JOIN pin USING (record_uid)
+        WHERE live = 1 AND version = 1 AND pin_action = 'GENERATE'";
     assert_eq!(site.number(pinned).await, 2, "and the file carries it");
 }
 

@@ -4,7 +4,8 @@ use serde_json::json;
 
 use crate::rigged::{Rigged, Trick};
 use crate::site::{
-    DATE, NEXT, ORDERED, Site, card, night_of, only, only_file, person, row, update_card, update_plastic, with,
+    DATE, NEXT, ORDERED, Site, card, for_card, night_of, only, only_file, person, row, update_card, update_plastic,
+    with,
 };
 use emboss::delivery::{Refusal, Step};
 use emboss::report::Outcome;
@@ -62,7 +63,7 @@ async fn r62_r63_r66_a_new_card_becomes_active_and_its_reissue_closes_it() {
     site.run(DATE).await;
     assert_eq!(site.plastics(3001).await, [row(1, "ACTIVE")], "R66: one flip only");
 
-    site.mark_plastic(3001, "RPLRE", "2026-11-21T10:00:00Z").await;
+    site.take("2026-11-21T10:00:00Z", &[for_card("reissueCard", 3001)]).await;
     assert_eq!(site.plastics(3001).await, [row(1, "ACTIVE"), row(2, "INACTIVE")]);
     site.run(NEXT).await;
     assert_eq!(site.plastics(3001).await, [row(1, "CLOSED"), row(2, "ACTIVE")]);
@@ -83,7 +84,7 @@ async fn r62_r64_r68_a_locked_product_closes_its_predecessor_at_activation() {
     site.run(DATE).await;
     assert_eq!(site.plastics(3001).await, [row(1, "LOCKED")]);
     site.take("2026-11-21T10:00:00Z", &[update_plastic(3001, 1, "ACTIVATE")]).await;
-    site.mark_plastic(3001, "RPLRE", "2026-11-21T10:00:01Z").await;
+    site.take("2026-11-21T10:00:01Z", &[for_card("reissueCard", 3001)]).await;
     let early = &site.import("2026-11-21T10:00:02Z", &[update_plastic(3001, 2, "ACTIVATE")]).await[0];
     assert!(!early["errorCode"].is_null(), "R68: ACTIVATE on INACTIVE is refused");
     site.run(NEXT).await;
@@ -127,10 +128,9 @@ async fn r65_with_a_locked_product_the_virtual_plastic_stays_active() {
 async fn r38_r53_r66_a_replacement_never_touches_the_plastics_of_the_lost_card() {
     let site = Site::with_cards(&[3001]).await;
     site.run(DATE).await;
-    let lost = update_card(3001, json!({"status": "CARD_LOST", "pinStatus": "W"}));
-    site.take("2026-11-21T10:00:00Z", &[lost, card(3002, 1001)]).await;
-    site.sql("UPDATE plastic SET event = 'NLOST' WHERE card_id = 3002").await;
-    site.sql("UPDATE production_request SET event = 'NLOST' WHERE card_id = 3002").await;
+    let lost = update_card(3001, json!({"status": "CARD_BLOCKED", "pinStatus": "W"}));
+    let replace = with(for_card("replaceCard", 3001), json!({"body": {"newCardId": "3002"}}));
+    site.take("2026-11-21T10:00:00Z", &[lost, replace]).await;
     let report = site.run(NEXT).await;
     assert_eq!(site.delivered()[1].cards(), [3002]);
     assert_eq!(site.delivered()[1].records[0].production_event.as_str(), "NLOST");

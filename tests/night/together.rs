@@ -31,6 +31,10 @@ impl Gate {
         Arc::new(Self { subject, stage, left: Mutex::new(times), opened: Condvar::new() })
     }
 
+    fn is_open(&self) -> bool {
+        *self.left.lock().expect("not poisoned") == 0
+    }
+
     /// Whether it opened; not for ever, so that a night in which it never does fails its test.
     fn wait(&self) -> bool {
         let left = self.left.lock().expect("not poisoned");
@@ -57,6 +61,8 @@ impl Observer for Gate {
 enum Manner {
     /// It answers a connection only when the gate opens, with this.
     Silent(Arc<Gate>),
+    /// It answers no connection before the gate opens.
+    Away(Arc<Gate>),
     /// It takes the first file's first byte only when the gate opens.
     Slow(Arc<Gate>),
     /// It refuses to create names with this in them.
@@ -98,17 +104,17 @@ impl Outbound for House {
             return self.inner.connect(terms);
         }
         self.note("connect".to_owned());
-        let destination = || "local".to_owned();
         match &self.manner {
             Manner::Silent(gate) => {
                 let text = if gate.wait() { "the gate opened" } else { "the gate stayed shut" };
                 self.note(text.to_owned());
-                let (step, subject, reason) = (Step::Connect, "house:22".to_owned(), "no answer".to_owned());
-                Err(DeliveryError::Lost { destination: destination(), step, subject, reason })
+                Err(no_answer())
             }
+            Manner::Away(gate) if !gate.is_open() => Err(no_answer()),
+            Manner::Away(_) => self.inner.connect(terms),
             Manner::Locked => {
-                let (user, reason) = ("bank".to_owned(), "no".to_owned());
-                Err(DeliveryError::Authentication { destination: destination(), user, reason })
+                let (destination, user, reason) = ("local".to_owned(), "bank".to_owned(), "no".to_owned());
+                Err(DeliveryError::Authentication { destination, user, reason })
             }
             Manner::Slow(_) | Manner::Refuses(_) => {
                 Ok(Box::new(HouseRemote { inner: self.inner.connect(terms)?, house: self.clone() }))
@@ -120,6 +126,11 @@ impl Outbound for House {
         let pause = Duration::from_millis(1);
         Patience { attempts: 2, first: pause, longest: pause, ..self.inner.patience(terms) }
     }
+}
+
+fn no_answer() -> DeliveryError {
+    let (destination, subject, reason) = ("local".to_owned(), "house:22".to_owned(), "no answer".to_owned());
+    DeliveryError::Lost { destination, step: Step::Connect, subject, reason }
 }
 
 #[derive(Debug)]
@@ -253,6 +264,21 @@ async fn the_number_of_agreements_at_once_is_bounded() {
     let told = site.texts(query).await;
     let expected = ["claimed FACTORY_X", "settled FACTORY_X", "claimed FACTORY_Y", "settled FACTORY_Y"];
     assert_eq!(told, expected.map(|text| format!("file.{text}")));
+}
+
+/// An agreement that rests between two tries leaves its place: the first house answers only once the second agreement is
+/// settled, which with one place and no rest from it would never be.
+#[tokio::test]
+async fn fault_29_an_agreement_that_rests_between_tries_leaves_its_place() {
+    let site = two_houses().await;
+    site.one_at_a_time();
+    let mut night = site.open_for(DATE).await;
+    let gate = Gate::at("FACTORY_Y", Stage::Settle, 1);
+    night.observer = Arc::clone(&gate) as _;
+    House::into(&mut night, Manner::Away(gate));
+    let report = night.run(&night_of(DATE)).await.unwrap();
+    assert_eq!(report.exit_code(), 0, "{report}");
+    assert_eq!((site.status(3001).await, site.status(3002).await), ("ACTIVE".into(), "ACTIVE".into()));
 }
 
 /// Fault 19: a house that refuses our key is asked once in a run, however many agreements send there.

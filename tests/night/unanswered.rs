@@ -36,6 +36,20 @@ async fn fault_8_an_unanswered_commit_is_read_and_not_repeated() {
     }
 }
 
+/// A claim whose COMMIT the server carries out behind our look: what it claimed is not taken for nothing.
+#[tokio::test]
+async fn fault_8_a_claim_that_is_committed_behind_the_look_is_left_to_the_next_run() {
+    let site = Site::with_cards(&[3001, 3002]).await;
+    let mut night = site.open_for(DATE).await;
+    night.store = Tripwire::at(night.store, "claim", When::UnansweredLate);
+    let ended = night.run(&night_of(DATE)).await;
+    assert_eq!(ended.map_or_else(|error| error.exit_code(), |report| report.exit_code()), 3, "run again");
+    drop(night);
+    let again = site.run(DATE).await;
+    assert_eq!((again.exit_code(), again.arithmetic().delivered), (0, 2), "{again}");
+    assert_eq!(site.delivered()[0].cards(), [3001, 3002]);
+}
+
 /// The same for a file that an earlier try left, and for cards that fall out.
 #[tokio::test]
 async fn fault_8_an_unanswered_take_over_and_release() {

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::across;
 use super::expected::{Expected, normalised, pretty};
 use super::player::{Delivered, Played, Stage, Variant};
 use super::recount::{V2_ONLY, recount};
@@ -23,6 +24,8 @@ type Complaints = Vec<String>;
 struct Outcome {
     documents: BTreeMap<String, (Document, u8)>,
     pins: BTreeMap<String, String>,
+    /// Every record as `NAME cardId/sequence`, its PIN among its fields.
+    records: BTreeMap<String, Tree>,
 }
 
 /// Plays the scenario.
@@ -84,9 +87,11 @@ async fn play_variant(
         }
         files(&played, &step.expect, &mut outcome, &mut of_step);
         after(&played, &step.expect, &mut of_step);
+        cards(&played, &step.expect, &mut of_step);
         plastics = played.plastics;
         complaints.extend(of_step.into_iter().map(|complaint| format!("step {}: {complaint}", number + 1)));
     }
+    across::compare(&scenario.same, &scenario.differ, &outcome.records, complaints);
     expected.keep("plastics.json", pretty(&Value::Array(plastics)), complaints);
     outcome
 }
@@ -104,11 +109,19 @@ fn answers(answers: &str, expect: &Expect, complaints: &mut Complaints) {
         })
         .collect();
     same("refused", &expect.refused, &found, complaints);
+    let warned: Vec<String> = lines
+        .iter()
+        .flat_map(|answer| answer["warnings"].as_array().into_iter().flatten().map(move |warning| (answer, warning)))
+        .map(|(answer, warning)| {
+            [&answer["orderId"], &warning["code"]].map(|text| text.as_str().unwrap_or("?")).join(" ")
+        })
+        .collect();
+    same("warned", &expect.warned, &warned, complaints);
 }
 
 fn night(played: &Played, expect: &Expect, version: u8, complaints: &mut Complaints) {
     let plan = played.plan.as_ref().expect("a plan");
-    for (verdict, listed) in [("HOLD", &expect.held), ("EXCLUDE", &expect.excluded), ("CLOSE", &Vec::new())] {
+    for (verdict, listed) in [("HOLD", &expect.held), ("EXCLUDE", &expect.excluded), ("CLOSE", &expect.closed)] {
         let findings = plan["findings"].as_array().expect("findings").iter();
         let of_verdict = findings.filter(|finding| finding["verdict"] == verdict);
         let mut found: Vec<String> = of_verdict
@@ -130,12 +143,19 @@ fn night(played: &Played, expect: &Expect, version: u8, complaints: &mut Complai
         let command = value["command"].as_str().unwrap_or_default();
         let by_code: BTreeMap<String, u64> = serde_json::from_value(value["warnings"].clone()).expect("warnings");
         same(&format!("warnings of {command}"), &warnings, &by_code, complaints);
-        for (verdict, listed) in [("held", &expect.held), ("excluded", &expect.excluded)] {
+        let is_plan = command == "plan";
+        let at_once = if is_plan { &[][..] } else { &expect.held_at_once };
+        let held = [&expect.held, at_once].concat();
+        for (verdict, listed) in [("held", &held), ("excluded", &expect.excluded)] {
             let found: BTreeMap<String, u64> =
                 serde_json::from_value(value[verdict]["byReason"].clone()).expect("counts");
             same(&format!("{verdict} of {command}"), &by_reason(listed), &found, complaints);
         }
-        same(&format!("selected of {command}"), &expect.selected, &value["selected"].as_u64(), complaints);
+        let closed = value["closed"].as_u64();
+        same(&format!("closed of {command}"), &Some(expect.closed.len() as u64), &closed, complaints);
+        let selected = expect.planned.filter(|_| is_plan).or(expect.selected);
+        same(&format!("selected of {command}"), &selected, &value["selected"].as_u64(), complaints);
+        same(&format!("renewals of {command}"), &expect.renewed, &renewals(&value["renewals"]), complaints);
     }
     if let Some(report) = &played.report {
         same("exit code", &expect.exit, &report["exitCode"].as_i64(), complaints);
@@ -150,6 +170,20 @@ fn night(played: &Played, expect: &Expect, version: u8, complaints: &mut Complai
         same("agreements", &expect.agreements, &agreements, complaints);
         same("alerts", &expect.alerts, &list("alerts", &|value| text(value, "code")), complaints);
     }
+}
+
+/// `institution EVENT count` and `institution REASON count`, as far as there are any.
+fn renewals(tallies: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for tally in tallies.as_array().into_iter().flatten() {
+        for counts in [&tally["renewed"], &tally["skipped"]["byReason"]] {
+            let counts = counts.as_object().into_iter().flatten().filter(|(_, count)| **count != 0);
+            found.extend(
+                counts.map(|(what, count)| format!("{} {what} {count}", tally["institution"].as_str().unwrap_or("?"))),
+            );
+        }
+    }
+    found
 }
 
 fn by_reason(listed: &[String]) -> BTreeMap<String, u64> {
@@ -171,10 +205,12 @@ fn files(played: &Played, expect: &Expect, outcome: &mut Outcome, complaints: &m
         let document = Document::read(&delivered.document, name);
         let version = if name.contains("_V1.") { 1 } else { 2 };
         let pins = recount(&document, name, complaints);
+        let records = records(&document, &pins, &ids);
         outcome.pins.extend(pins.into_iter().map(|(plastic, pin)| (format!("{} {plastic}", stem(name)), pin)));
         if let Some(file) = expect.file.iter().find(|file| file.name == stem(name)) {
-            content(&document, file, version, &ids, name, complaints);
+            content(&document, &records, file, version, name, complaints);
         }
+        outcome.records.extend(records.into_iter().map(|(label, card)| (format!("{} {label}", stem(name)), card)));
         outcome.documents.insert(stem(name), (document, version));
     }
 }
@@ -189,29 +225,41 @@ fn plastic_ids(plastics: &[Value]) -> BTreeMap<String, String> {
     plastics.iter().map(line).collect()
 }
 
+/// The records by `cardId/sequence`, in the file's order, their PINs added.
+fn records(
+    document: &Document,
+    pins: &BTreeMap<String, String>,
+    ids: &BTreeMap<String, String>,
+) -> Vec<(String, Tree)> {
+    let institution = document.header.get("institution.id").unwrap_or_default();
+    let labelled = |card: &Tree| {
+        let plastic = card.get("plasticId").unwrap_or_default();
+        let id = format!("{institution}:{plastic}");
+        let pin = pins.get(plastic).map(|pin| ("pin".to_owned(), Tree::Text(pin.clone())));
+        let Tree::Object(fields) = card.clone() else { panic!("{id} is no object") };
+        (ids.get(&id).cloned().unwrap_or(id), Tree::Object(fields.into_iter().chain(pin).collect()))
+    };
+    document.cards.iter().map(labelled).collect()
+}
+
 fn content(
     document: &Document,
+    records: &[(String, Tree)],
     file: &ExpectedFile,
     version: u8,
-    ids: &BTreeMap<String, String>,
     name: &str,
     complaints: &mut Complaints,
 ) {
-    let institution = document.header.get("institution.id").unwrap_or_default();
-    let label = |card: &Tree| {
-        let id = format!("{institution}:{}", card.get("plasticId").unwrap_or_default());
-        ids.get(&id).cloned().unwrap_or(id)
-    };
-    let found: Vec<String> = document.cards.iter().map(label).collect();
+    let found: Vec<String> = records.iter().map(|(label, _)| label.clone()).collect();
     same(&format!("{name}: records"), &file.records, &found, complaints);
     fields(&document.header, &file.header, &format!("{name}: header"), complaints);
     fields(&document.trailer, &file.trailer, &format!("{name}: trailer"), complaints);
-    let (trailer, records) =
+    let (trailer, of_version) =
         if version == 1 { (&file.trailer_v1, &file.record_v1) } else { (&file.trailer_v2, &file.record_v2) };
     fields(&document.trailer, trailer, &format!("{name}: trailer"), complaints);
-    for (record, expected) in file.record.iter().chain(records) {
-        match document.cards.iter().find(|card| label(card) == *record) {
-            Some(card) => fields(card, expected, &format!("{name}: {record}"), complaints),
+    for (record, expected) in file.record.iter().chain(of_version) {
+        match records.iter().find(|(label, _)| label == record) {
+            Some((_, card)) => fields(card, expected, &format!("{name}: {record}"), complaints),
             None => complaints.push(format!("{name}: there is no record {record}")),
         }
     }
@@ -237,6 +285,18 @@ fn after(played: &Played, expect: &Expect, complaints: &mut Complaints) {
         found.insert(label, words[..wanted].join(" "));
     }
     same("plastics afterwards", expected, &found, complaints);
+}
+
+fn cards(played: &Played, expect: &Expect, complaints: &mut Complaints) {
+    let Some(expected) = &expect.cards else { return };
+    let mut found = Fields::new();
+    for (label, line) in &played.cards {
+        let label = label.strip_prefix("246001:").unwrap_or(label);
+        let wanted = expected.get(label).map_or(3, |line| line.split(' ').count());
+        let words: Vec<&str> = line.split(' ').take(wanted).collect();
+        found.insert(label.to_owned(), words.join(" "));
+    }
+    same("cards afterwards", expected, &found, complaints);
 }
 
 /// The variants say the same: XML as JSON, and version 1 as version 2 without what only version 2 has.

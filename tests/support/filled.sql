@@ -1,5 +1,6 @@
 -- A database between two nights, for plans: as many cards of earlier nights as are due, 70 % of these new, 20 % reissued,
--- 10 % after a loss. Variables of psql: cards, how many are due; marked_at.
+-- 10 % after a loss. As from intake, a recordUid begins with its instant (version 7).
+-- Variables of psql: cards, how many are due; marked_at.
 
 \set ON_ERROR_STOP on
 SET auto_explain.log_min_duration = -1;
@@ -48,11 +49,13 @@ VALUES ('00000000-0000-4000-8000-000000000001', '2026-11-19', 'earlier', '246001
 
 INSERT INTO production_request (record_uid, institution, card_id, plastic_id, event, reproduction, marked_at, state, live,
                                 file_id)
-SELECT gen_random_uuid(), '246001', n, n, CASE WHEN n % 10 = 9 THEN 'NLOST' ELSE 'NCRD' END, 0, :marked_at, 'SENT', 0,
+SELECT overlay(gen_random_uuid()::text PLACING regexp_replace(lpad(to_hex(:marked_at / 1000 + n), 12, '0'), '^(.{8})', '\1-') || '-7'
+               FROM 1 FOR 15), '246001', n, n, CASE WHEN n % 10 = 9 THEN 'NLOST' ELSE 'NCRD' END, 0, :marked_at, 'SENT', 0,
        '00000000-0000-4000-8000-000000000001'
   FROM generate_series(1, :cards) AS n;
 INSERT INTO production_request (record_uid, institution, card_id, plastic_id, event, reproduction, marked_at, state)
-SELECT gen_random_uuid(), '246001', card_id, plastic_id, event, 0, :marked_at, 'OPEN'
+SELECT overlay(gen_random_uuid()::text PLACING regexp_replace(lpad(to_hex(:marked_at / 1000 + card_id), 12, '0'), '^(.{8})', '\1-') || '-7'
+               FROM 1 FOR 15), '246001', card_id, plastic_id, event, 0, :marked_at, 'OPEN'
   FROM plastic WHERE status = 'INACTIVE' ORDER BY card_id;
 
 INSERT INTO file_item

@@ -44,6 +44,8 @@ pub struct Played {
     pub files: BTreeMap<String, Delivered>,
     /// Every plastic.
     pub plastics: Vec<Value>,
+    /// Every card that has one: `STATUS pinStatus replacedBy` by `institution:cardId`.
+    pub cards: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,9 @@ impl Stage {
     /// Plays one step.
     pub async fn play(&mut self, step: &Step) -> Played {
         *self.clock.0.lock().expect("the clock") = step.now;
+        if step.house_away {
+            self.move_house("out", "away");
+        }
         let mut played = Played::default();
         if step.kind == Kind::Import {
             played.answers = self.import(step).await;
@@ -110,9 +115,17 @@ impl Stage {
                 played.report = Some(self.night.run(&order).await.expect("a run").to_json());
             }
         }
+        if step.house_away {
+            self.move_house("away", "out");
+        }
         played.files = self.delivered(step.now);
         played.plastics = self.plastics().await;
+        played.cards = self.cards().await;
         played
+    }
+
+    fn move_house(&self, from: &str, to: &str) {
+        fs::rename(self.folder.path().join(from), self.folder.path().join(to)).expect("the house's folder");
     }
 
     async fn import(&self, step: &Step) -> String {
@@ -139,6 +152,19 @@ impl Stage {
                 value
             })
             .collect()
+    }
+
+    async fn cards(&self) -> BTreeMap<String, String> {
+        let rows = self.night.store.plastics(None, u32::MAX).await.expect("plastics");
+        let mut work = self.night.store.intake().await.expect("the intake");
+        let mut found = BTreeMap::new();
+        for row in rows {
+            let (institution, id) = (row.institution, row.plastic.card_id);
+            let card = work.card(&institution, id).await.expect("an answer").expect("the card of a plastic").card;
+            let replaced_by = card.replaced_by.map_or_else(|| "-".to_owned(), |new| new.to_string());
+            found.insert(format!("{institution}:{id}"), format!("{} {} {replaced_by}", card.status, card.pin_status));
+        }
+        found
     }
 
     /// Opens what stands in the house's folder and was not there before.

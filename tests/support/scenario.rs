@@ -8,8 +8,8 @@ use emboss::agreement::FileFormat;
 use emboss::card::{CardId, InstitutionId};
 use serde::Deserialize;
 
-/// Text by path, for example `cardDelivery.address.city`. `(absent)` and `(present)` stand for themselves, `?` for
-/// any one character.
+/// Text by path, for example `cardDelivery.address.city`; `pin` is what the PIN block of a record holds. `(absent)` and
+/// `(present)` stand for themselves, `?` for any one character.
 pub type Fields = BTreeMap<String, String>;
 
 /// `scenario.toml`.
@@ -23,6 +23,20 @@ pub struct Scenario {
     /// Format and version set into every agreement; none = as configured.
     pub variants: Vec<(FileFormat, u8)>,
     pub step: Vec<Step>,
+    /// What records of different files have in common.
+    #[serde(default)]
+    pub same: Vec<Across>,
+    /// What they have not.
+    #[serde(default)]
+    pub differ: Vec<Across>,
+}
+
+/// Fields of several records, `NAME cardId/sequence` with NAME as in `file`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Across {
+    pub of: Vec<String>,
+    pub records: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -48,6 +62,9 @@ pub struct Step {
     pub institutions: Vec<InstitutionId>,
     #[serde(default)]
     pub cards: Vec<CardId>,
+    /// The house's folder is not there while this step lasts.
+    #[serde(default)]
+    pub house_away: bool,
     #[serde(default)]
     pub expect: Expect,
 }
@@ -59,13 +76,26 @@ pub struct Expect {
     /// `orderId CODE`, or `#line CODE` where the order id cannot be read; all others are taken.
     #[serde(default)]
     pub refused: Vec<String>,
+    /// `orderId CODE`: taken with a warning.
+    #[serde(default)]
+    pub warned: Vec<String>,
     pub exit: Option<i64>,
     pub selected: Option<u64>,
+    /// What the plan before a run selects, where the run first renews cards.
+    pub planned: Option<u64>,
+    /// `institution EVENT count`, and `institution REASON count` of what was due and not renewed.
+    #[serde(default)]
+    pub renewed: Vec<String>,
     /// `cardId CODE ageDays`.
     #[serde(default)]
     pub held: Vec<String>,
+    /// `cardId CODE`: of plastics that the run itself made, of which no plan can tell.
+    #[serde(default)]
+    pub held_at_once: Vec<String>,
     #[serde(default)]
     pub excluded: Vec<String>,
+    #[serde(default)]
+    pub closed: Vec<String>,
     #[serde(default)]
     pub warnings: BTreeMap<String, u64>,
     #[serde(default)]
@@ -79,6 +109,9 @@ pub struct Expect {
     pub file: Vec<ExpectedFile>,
     /// `cardId/sequence` (another institution's: `id:cardId/sequence`) to `STATUS`, or `STATUS EVENT expiry`.
     pub after: Option<Fields>,
+    /// `cardId` (another institution's: `id:cardId`) to `STATUS pinStatus`, or `STATUS pinStatus replacedBy`, where `-`
+    /// is nothing.
+    pub cards: Option<Fields>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,10 +28,12 @@ use emboss::report::{AgreementReport, FileReport, Report};
 use emboss::schedule;
 use emboss::seal::{self, OpeningKey, Verdict, generate_key};
 use emboss::trial::{Installation, lay_out};
+use emboss::vault::kbpk::Kbpk;
+use emboss::vault::tr31;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-pub use orders::{card, person, update_card, update_plastic, with};
+pub use orders::{card, for_card, person, update_card, update_plastic, with};
 
 /// The issuer of the laid-out configuration.
 pub const ISSUER: &str = "246001";
@@ -125,6 +127,13 @@ impl Site {
         self.edit("spool = \"spool\"", "spool = \"spool\"\nagreements_at_once = 1");
     }
 
+    /// A zone PIN key of the installation, in clear.
+    pub fn zone_key(&self, id: &str) -> Vec<u8> {
+        let read = |name: &str| fs::read_to_string(self.path("keys").join(name)).expect("read").trim().to_owned();
+        let kbpk = Kbpk::join(&[read("kbpk-1.hex"), read("kbpk-2.hex")], &[], None).expect("joined");
+        tr31::open(&read(&format!("{id}.tr31")), &kbpk).expect("opened").key.to_vec()
+    }
+
     /// Adds to the configuration.
     pub fn add(&self, sections: &str) {
         fs::write(self.installation.config(), format!("{}\n{sections}", self.config_text())).expect("written");
@@ -214,6 +223,11 @@ impl Site {
         for answer in self.import(now, orders).await {
             assert!(answer["errorCode"].is_null(), "{answer}");
         }
+    }
+
+    /// Reorders the PIN of a card.
+    pub async fn reorder_pin(&self, card: u32, now: &str) {
+        self.take(now, &[for_card("reorderPin", card)]).await;
     }
 
     /// Runs the night of a date.

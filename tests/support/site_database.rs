@@ -32,7 +32,7 @@ impl Site {
         sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut self.connect().await).await.map(drop)
     }
 
-    /// Marks one more plastic of a card, as the orders that make such events do: the card's next number, its expiry.
+    /// Marks one more plastic of a card by hand, as no order would: the card's next number, its expiry.
     pub async fn mark_plastic(&self, card: u32, event: &str, marked_at: &str) {
         let marked_at = at(marked_at).timestamp_micros();
         self.sql(&format!(
@@ -43,15 +43,6 @@ impl Site {
              FROM plastic WHERE card_id = {card} GROUP BY card_id"
         ))
         .await;
-        self.request(card, event, marked_at).await;
-    }
-
-    /// Reorders the PIN of a card: a request for the plastic in use.
-    pub async fn reorder_pin(&self, card: u32, marked_at: &str) {
-        self.request(card, "ROPIN", at(marked_at).timestamp_micros()).await;
-    }
-
-    async fn request(&self, card: u32, event: &str, marked_at: i64) {
         self.sql(&format!(
             "INSERT INTO production_request (record_uid, institution, card_id, plastic_id, event, reproduction, marked_at,
                 state)

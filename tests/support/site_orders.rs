@@ -25,6 +25,11 @@ pub fn update_card(card: u32, body: Value) -> Value {
     json!({"op": "updateCard", "cardId": card.to_string(), "body": body})
 }
 
+/// An order for a card that says the rest in its envelope: reissueCard, replaceCard, orderPhysical, reorderPin.
+pub fn for_card(operation: &str, card: u32) -> Value {
+    json!({"op": operation, "cardId": card.to_string()})
+}
+
 /// CANCEL or ACTIVATE of a plastic.
 pub fn update_plastic(card: u32, sequence_number: u32, action: &str) -> Value {
     json!({"op": "updatePlastic", "cardId": card.to_string(), "sequenceNumber": sequence_number,

@@ -238,7 +238,7 @@ pub(crate) async fn a_later_cut_off_claims_the_same_file_again(store: &dyn Store
     assert_eq!(plastics_in(store, file.file_id).await, [2, 3]);
     assert_eq!(live(store, 1).await, [(uid(1), false)]);
     // R40: the PIN made for the request of card 2 stays its PIN.
-    let due = store.pins_to_issue(file.file_id, 10).await.unwrap();
+    let due = store.pins_to_issue(file.file_id, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|need| need.record_uid).collect::<Vec<_>>(), [uid(3)]);
     let items = store.items(file.file_id, None, 10).await.unwrap();
     assert_eq!(items[0].pin, Some(pin(1, format!("pin of {}", uid(2)).as_bytes())));
@@ -297,20 +297,77 @@ pub(crate) async fn r40_the_first_pin_of_a_request_wins(store: &dyn Store) {
     let run = Run::begin(store, 20, 1).await;
     let file = run.claim(store, &mut Script::default()).await.files[0].file_id;
     assert_eq!(store.item_counts(file).await.unwrap(), ItemCounts { records: 3, with_pin: 3, fell_out: 0 });
-    let due = store.pins_to_issue(file, 2).await.unwrap();
+    let due = store.pins_to_issue(file, None, 2).await.unwrap();
     assert_eq!(due.len(), 2);
     assert_eq!((due[0].record_uid, due[0].card_id, due[0].version), (uid(1), card_id(1), 1));
     assert_eq!((due[0].product_code.as_str(), due[0].pan.as_slice()), ("DEBIT", &b"wrapped 1"[..]));
     assert_eq!(due[0].event, ProductionEvent::Ncrd);
     let new = |stored: &[u8]| NewPin { record_uid: uid(1), card_id: card_id(1), pin: pin(1, stored) };
-    store.save_pins(file, run.epoch, &[new(b"first")]).await.unwrap();
+    assert_eq!(store.save_pins(file, run.epoch, &[new(b"first")]).await.unwrap(), 1);
     let late = NewPin { pin: pin(2, b"second"), ..new(b"") };
-    store.save_pins(file, run.epoch, &[late]).await.unwrap();
+    assert_eq!(store.save_pins(file, run.epoch, &[late]).await.unwrap(), 0, "it was not kept");
     assert_eq!(store.items(file, None, 10).await.unwrap()[0].pin, Some(pin(1, b"first")));
-    let due = store.pins_to_issue(file, 10).await.unwrap();
+    let due = store.pins_to_issue(file, None, 10).await.unwrap();
     assert_eq!(due.iter().map(|need| need.record_uid).collect::<Vec<_>>(), [uid(2), uid(3)]);
     let mut work = store.intake().await.unwrap();
-    assert_eq!(work.newest_pin(&issuer(), card_id(1)).await.unwrap(), Some(1));
+    assert_eq!(work.next_pin_version(&issuer(), card_id(1)).await.unwrap(), 2);
+    assert_eq!(work.newest_pin(&issuer(), card_id(1)).await.unwrap(), None, "its request has not gone out");
+}
+
+/// Makes void what was made for OPEN requests of a card.
+async fn void_pins(store: &dyn Store, card: i64) {
+    let mut seed = Seed::begin(store).await;
+    seed.work.void_pins(&issuer(), card_id(card)).await.unwrap();
+    seed.commit().await;
+}
+
+/// The version of a card's PIN on record, outside a claim.
+async fn on_record(store: &dyn Store, card: i64) -> Option<i64> {
+    store.intake().await.unwrap().newest_pin(&issuer(), card_id(card)).await.unwrap()
+}
+
+pub(crate) async fn r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_another(store: &dyn Store) {
+    marked_cards(store, [1, 2]).await;
+    let run = Run::begin(store, 20, 1).await;
+    let file = run.claim(store, &mut Script::default()).await.files.remove(0);
+    assert_eq!(issue_pins(store, &run, file.file_id).await, 2);
+    void_pins(store, 1).await;
+    let kept = store.items(file.file_id, None, 10).await.unwrap();
+    assert_eq!(kept[0].pin.as_ref().map(|pin| pin.version), Some(1), "a CLAIMED request keeps its PIN");
+    let code = ReasonCode::CryptoUnavailable;
+    store.release(file.file_id, run.epoch, &[(uid(1), code), (uid(2), code)]).await.unwrap();
+    void_pins(store, 1).await;
+    void_pins(store, 1).await;
+
+    let next = Run::begin(store, 21, 1).await;
+    let mut script = Script { first_file: 0xF100, ..Script::default() };
+    let mut again = next.claim(store, &mut script).await.files.remove(0);
+    assert_eq!(script.seen.iter().map(|dossier| dossier.pin_version).collect::<Vec<_>>(), [None, None]);
+    let due = store.pins_to_issue(again.file_id, None, 10).await.unwrap();
+    let due: Vec<_> = due.iter().map(|need| (need.record_uid, need.version)).collect();
+    assert_eq!(due, [(uid(1), 2)], "card 2 finds its PIN again");
+    assert_eq!(issue_pins(store, &next, again.file_id).await, 1);
+    assert_eq!((on_record(store, 1).await, on_record(store, 2).await), (None, None), "nothing went out yet");
+    next.settle(store, &mut again).await;
+    assert_eq!((on_record(store, 1).await, on_record(store, 2).await), (Some(2), Some(1)));
+    void_pins(store, 1).await;
+    assert_eq!(on_record(store, 1).await, Some(2), "what went out is never void");
+}
+
+pub(crate) async fn r32_held_requests_are_claimed_afterwards(store: &dyn Store) {
+    marked_cards(store, [1, 2]).await;
+    let mut seed = Seed::begin(store).await;
+    seed.work.hold_requests(&issuer(), card_id(1)).await.unwrap();
+    seed.work.hold_requests(&issuer(), card_id(7)).await.unwrap();
+    seed.commit().await;
+    assert_eq!(live(store, 1).await, [(uid(1), false)]);
+    let run = Run::begin(store, 20, 1).await;
+    let file = run.claim(store, &mut Script::default()).await.files.remove(0);
+    let mut seed = Seed::begin(store).await;
+    seed.work.hold_requests(&issuer(), card_id(1)).await.unwrap();
+    seed.commit().await;
+    assert_eq!(live(store, 1).await, [(uid(1), true)], "a CLAIMED request is left as it is");
+    assert_eq!(plastics_in(store, file.file_id).await, [1, 2]);
 }
 
 pub(crate) async fn r35_a_stored_pin_is_pinned_as_it_was_decided_on(store: &dyn Store) {
@@ -327,7 +384,7 @@ pub(crate) async fn r35_a_stored_pin_is_pinned_as_it_was_decided_on(store: &dyn 
     let mut script = Script { pin: PinAction::Stored, first_file: 0xF100, ..Script::default() };
     let second = next.claim(store, &mut script).await.files.remove(0);
     assert_eq!(script.seen[0].pin_version, Some(1));
-    assert_eq!(store.pins_to_issue(second.file_id, 10).await.unwrap(), []);
+    assert_eq!(store.pins_to_issue(second.file_id, None, 10).await.unwrap(), []);
     let items = store.items(second.file_id, None, 10).await.unwrap();
     assert_eq!(items[0].pin, Some(pin(1, format!("pin of {}", uid(500)).as_bytes())));
 }

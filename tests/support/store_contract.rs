@@ -21,6 +21,9 @@ pub(crate) mod stories;
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 
+#[path = "store_renewals.rs"]
+pub(crate) mod renewals;
+
 #[path = "store_orders.rs"]
 pub(crate) mod intake;
 
@@ -37,10 +40,13 @@ macro_rules! contract {
                 a_card_number_exists_once_over_all_institutions,
                 r130_one_normal_request_per_plastic_and_event,
                 a_status_moves_only_from_where_it_was_read,
+                r116_a_lost_card_and_the_one_in_its_place_name_each_other,
+                r118_a_number_is_used_once_cancelled_plastics_included,
                 a_dossier_holds_the_whole_card,
                 r6_due_is_marked_until_the_cut_off_inclusive,
                 r8_every_card_has_one_route,
                 dossiers_come_in_pages_by_card,
+                r36_a_pin_that_no_request_asked_for_is_on_record,
             }
             claims {
                 a_claim_freezes_what_was_decided,
@@ -62,6 +68,8 @@ macro_rules! contract {
                 r40_the_first_pin_of_a_request_wins,
                 r35_a_stored_pin_is_pinned_as_it_was_decided_on,
                 two_pins_for_one_card_get_two_versions,
+                r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_another,
+                r32_held_requests_are_claimed_afterwards,
                 an_on_demand_run_narrows_to_cards,
             }
             files {
@@ -103,6 +111,14 @@ macro_rules! contract {
                 a_story_has_every_request_of_its_card,
                 ids_are_found_in_every_institution_that_has_them,
                 a_story_waits_for_no_writer,
+            }
+            renewals {
+                r110_a_month_is_read_by_the_newest_plastic_in_use,
+                r112_a_renewal_makes_marks_closes_and_tells,
+                r112_a_card_is_renewed_once,
+                r111_a_card_that_changed_since_it_was_read_is_left_out,
+                fault_22_a_run_that_was_superseded_renews_nothing,
+                renewals_take_no_plastic_id_that_is_used,
             }
             settlements {
                 r60_nothing_moves_before_the_settlement_and_all_with_it,

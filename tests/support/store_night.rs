@@ -240,13 +240,17 @@ pub(crate) fn pin(version: i64, stored: &[u8]) -> ItemPin {
 
 /// Issues every PIN a file needs; how many there were.
 pub(crate) async fn issue_pins(store: &dyn Store, run: &Run, file: FileId) -> usize {
-    let mut issued = 0;
+    let (mut issued, mut after, mut kept) = (0, None, true);
     loop {
-        let due = store.pins_to_issue(file, 2).await.unwrap();
+        let due = store.pins_to_issue(file, after.as_deref(), 2).await.unwrap();
         if due.is_empty() {
-            return issued;
+            if kept {
+                return issued;
+            }
+            (after, kept) = (None, true);
+            continue;
         }
-        issued += due.len();
+        after = due.last().map(|need| need.sort_key.clone());
         let pins: Vec<NewPin> = due
             .iter()
             .map(|need| NewPin {
@@ -255,7 +259,9 @@ pub(crate) async fn issue_pins(store: &dyn Store, run: &Run, file: FileId) -> us
                 pin: pin(need.version, format!("pin of {}", need.record_uid).as_bytes()),
             })
             .collect();
-        store.save_pins(file, run.epoch, &pins).await.unwrap();
+        let saved = store.save_pins(file, run.epoch, &pins).await.unwrap() as usize;
+        issued += saved;
+        kept &= saved == pins.len();
     }
 }
 

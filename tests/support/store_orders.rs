@@ -1,5 +1,6 @@
 //! Orders in, dossiers out.
 
+use super::night::pin;
 use super::seed::*;
 use emboss::card::*;
 use emboss::selection::{ReasonCode, Request};
@@ -143,6 +144,55 @@ pub(crate) async fn a_status_moves_only_from_where_it_was_read(store: &dyn Store
     assert_eq!(store.events(events[0].number, 10).await.unwrap(), []);
 }
 
+pub(crate) async fn r116_a_lost_card_and_the_one_in_its_place_name_each_other(store: &dyn Store) {
+    let mut seed = Seed::begin(store).await;
+    seed.marked_card(7, Some("HOUSE")).await;
+    seed.commit().await;
+    let of = issuer();
+    let mut work = store.intake().await.unwrap();
+    let was = work.card(&of, card_id(7)).await.unwrap().unwrap();
+    assert_eq!((was.card.replaces, was.card.replaced_by), (None, None));
+    let lost = Card { status: CardStatus::Lost, replaced_by: Some(card_id(8)), ..was.card.clone() };
+    let new = NewCard {
+        card_id: card_id(8),
+        card: Card { replaces: Some(card_id(7)), ..was.card.clone() },
+        pan: b"wrapped 8".to_vec(),
+        pan_index: [8; 32],
+        bin: "400000".into(),
+        last4: "0008".into(),
+    };
+    work.new_card(&of, &new, marked()).await.unwrap();
+    work.new_plastic(&of, &plastic(8, 8, 1, ProductionEvent::Nlost, PlasticStatus::Inactive)).await.unwrap();
+    work.new_request(&of, card_id(8), &request(8, ProductionEvent::Nlost)).await.unwrap();
+    work.put_card(&of, card_id(7), was.version + 1, &lost, marked()).await.unwrap();
+    work.commit().await.unwrap();
+
+    let mut work = store.intake().await.unwrap();
+    let read = work.card(&of, card_id(7)).await.unwrap().unwrap();
+    assert_eq!((read.version, read.card, read.pan), (2, lost, was.pan));
+    let read = work.card(&of, card_id(8)).await.unwrap().unwrap();
+    assert_eq!((read.version, read.card, read.pan), (1, new.card, new.pan));
+    assert_eq!(work.live_requests(&of, card_id(7)).await.unwrap().len(), 1, "R53: the lost card's stays");
+    assert_eq!(work.live_requests(&of, card_id(8)).await.unwrap(), [(request(8, ProductionEvent::Nlost), false)]);
+}
+
+pub(crate) async fn r118_a_number_is_used_once_cancelled_plastics_included(store: &dyn Store) {
+    let mut seed = Seed::begin(store).await;
+    seed.marked_card(1, None).await;
+    let first = plastic(1, 1, 1, ProductionEvent::Ncrd, PlasticStatus::Inactive);
+    seed.work.move_plastic(&issuer(), &first, PlasticStatus::Cancelled, marked()).await.unwrap();
+    seed.commit().await;
+    let next = |number, sequence| plastic(number, 1, sequence, ProductionEvent::Rplre, PlasticStatus::Inactive);
+    for refused in [next(2, 1), next(1, 2)] {
+        let mut work = store.intake().await.unwrap();
+        assert!(work.new_plastic(&issuer(), &refused).await.is_err(), "{refused:?}");
+    }
+    let mut work = store.intake().await.unwrap();
+    work.new_plastic(&issuer(), &next(2, 2)).await.unwrap();
+    let statuses: Vec<_> = work.plastics(&issuer(), card_id(1)).await.unwrap().iter().map(|p| p.status).collect();
+    assert_eq!(statuses, [PlasticStatus::Cancelled, PlasticStatus::Inactive], "cancelled ones are read too");
+}
+
 pub(crate) async fn a_dossier_holds_the_whole_card(store: &dyn Store) {
     let mut seed = Seed::begin(store).await;
     seed.reissued_card(10, Some("HOUSE")).await;
@@ -216,4 +266,25 @@ pub(crate) async fn dossiers_come_in_pages_by_card(store: &dyn Store) {
     assert_eq!(page.iter().map(|dossier| dossier.card_id.get()).collect::<Vec<_>>(), [10, 20]);
     let page = store.dossiers(&due, Some(card_id(20)), 2).await.unwrap();
     assert_eq!(page.iter().map(|dossier| dossier.card_id.get()).collect::<Vec<_>>(), [30]);
+}
+
+pub(crate) async fn r36_a_pin_that_no_request_asked_for_is_on_record(store: &dyn Store) {
+    let mut seed = Seed::begin(store).await;
+    seed.marked_card(1, Some("HOUSE")).await;
+    seed.marked_card(2, Some("HOUSE")).await;
+    let (of, id) = (issuer(), card_id(1));
+    for (version, stored) in [(1, b"first"), (2, b"later")] {
+        assert_eq!(seed.work.next_pin_version(&of, id).await.unwrap(), version);
+        seed.work.new_pin(&of, id, &pin(version, stored), marked()).await.unwrap();
+        assert_eq!(seed.work.newest_pin(&of, id).await.unwrap(), Some(version));
+    }
+    seed.work.void_pins(&of, id).await.unwrap();
+    assert_eq!(seed.work.newest_pin(&of, id).await.unwrap(), Some(2), "what its holder set is never void");
+    assert_eq!(seed.work.newest_pin(&of, card_id(2)).await.unwrap(), None);
+    assert_eq!(seed.work.newest_pin(&"246002".parse().unwrap(), id).await.unwrap(), None);
+    seed.commit().await;
+    let dossiers = store.dossiers(&to_house("HOUSE", false), None, 10).await.unwrap();
+    assert_eq!(dossiers.iter().map(|dossier| dossier.pin_version).collect::<Vec<_>>(), [Some(2), None]);
+    let mut work = store.intake().await.unwrap();
+    assert!(work.new_pin(&of, id, &pin(2, b"again"), marked()).await.is_err(), "a version is written once");
 }

@@ -181,7 +181,7 @@ pub(crate) async fn r67_r130_a_duplicate_repeats_the_items_and_moves_nothing(sto
     let (items, repeated) = (items.await.unwrap(), repeated.await.unwrap());
     assert_eq!(items.len(), 2);
     assert_eq!(items, repeated, "the same requests, versions and PINs");
-    assert_eq!(store.pins_to_issue(made.file_id, 10).await.unwrap(), [], "no PIN is made twice (R40)");
+    assert_eq!(store.pins_to_issue(made.file_id, None, 10).await.unwrap(), [], "no PIN is made twice (R40)");
     let row = &store.audit(0, 10).await.unwrap()[0];
     assert_eq!((row.action.as_str(), &row.subject), ("file.duplicated", &made.file_id.to_string()));
     assert_eq!(data(&row.data)["resendOfFileId"], json!(original.file_id));

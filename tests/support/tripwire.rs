@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use emboss::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use emboss::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use emboss::renewal::Renewable;
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
     AgreementNight, AuditRow, CardStory, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork,
-    ItemCounts, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RunLock, RunRow,
-    SettleOutcome, Stay, Store, StoreError, Stories, Subject,
+    ItemCounts, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock,
+    RunRow, SettleOutcome, Stay, Store, StoreError, Stories, Subject,
 };
 
 /// Whether the step itself still happens.
@@ -27,6 +28,8 @@ pub enum When {
     UnansweredAfter,
     /// The same where it did not happen.
     UnansweredBefore,
+    /// It happens behind the first look at the night: the server was still writing.
+    UnansweredLate,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +37,7 @@ struct State {
     steps: Vec<String>,
     gone: bool,
     tripped: bool,
+    late: bool,
 }
 
 /// The store around the real one.
@@ -90,7 +94,8 @@ impl Tripwire {
             return Err(unanswered());
         }
         let done = doing.await;
-        if trips == Some(When::UnansweredAfter) {
+        if let Some(when @ (When::UnansweredAfter | When::UnansweredLate)) = trips {
+            self.state.lock().expect("not poisoned").late = when == When::UnansweredLate;
             return Err(unanswered());
         }
         if trips == Some(When::After) {
@@ -187,6 +192,21 @@ impl Store for Tripwire {
         self.inner.dossiers(due, after, limit).await
     }
 
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError> {
+        self.here()?;
+        self.inner.renewable(of, expiry, after, limit).await
+    }
+
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError> {
+        self.step("renew", self.inner.renew(order)).await
+    }
+
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         self.step("claim", self.inner.claim(order, decide)).await
     }
@@ -206,6 +226,9 @@ impl Store for Tripwire {
         manufacturer: &ManufacturerCode,
     ) -> Result<Option<AgreementNight>, StoreError> {
         self.here()?;
+        if std::mem::take(&mut self.state.lock().expect("not poisoned").late) {
+            return Ok(None);
+        }
         self.inner.night(night, institution, manufacturer).await
     }
 
@@ -228,12 +251,17 @@ impl Store for Tripwire {
         self.step("adopt", self.inner.adopt(file, epoch)).await
     }
 
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError> {
         self.here()?;
-        self.inner.pins_to_issue(file_id, limit).await
+        self.inner.pins_to_issue(file_id, after, limit).await
     }
 
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError> {
         self.step("save_pins", self.inner.save_pins(file_id, epoch, pins)).await
     }
 

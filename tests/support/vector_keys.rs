@@ -1,6 +1,7 @@
 //! The keys of `vectors.json` as a key set: what fixtures and the vault's tests open a vault from.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "every test file uses another part of this")]
 
 use std::sync::Arc;
 

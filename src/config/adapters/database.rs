@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::{read_public, secret_text, told};
 use crate::ambient::{Clock, Random};
 use crate::config::Config;
@@ -33,7 +35,7 @@ pub async fn open_store(
 /// Reads what opens the server.
 fn access(config: &Config, address: PostgresAddress) -> Result<PostgresAccess, StoreError> {
     let database = &config.database;
-    let password = database.password_file.as_deref().map(|file| secret_text(config, file)).transpose();
+    let password = database.password_file.as_deref().map(|file| password(config, file)).transpose();
     let root_certificate = database.root_certificate_file.as_deref().map(read_public).transpose();
     Ok(PostgresAccess {
         tls: address.tls(database.tls),
@@ -41,6 +43,15 @@ fn access(config: &Config, address: PostgresAddress) -> Result<PostgresAccess, S
         password: password.map_err(|reason| settings("password_file", reason))?,
         address,
     })
+}
+
+/// One line: what else a file holds, no server takes, and the driver says so in words that help nobody.
+fn password(config: &Config, file: &str) -> Result<Zeroizing<String>, String> {
+    let password = secret_text(config, file)?;
+    if password.chars().any(char::is_control) {
+        return Err(format!("{file} holds more than one line, or control characters: put the password alone there"));
+    }
+    Ok(password)
 }
 
 fn settings(key: &'static str, reason: String) -> StoreError {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::secret_text;
-use crate::agreement::Terms;
+use crate::agreement::{Institution, Terms};
 use crate::ambient::Random;
 use crate::card::PinBlockFormat;
 use crate::config::{Config, Finding};
@@ -178,6 +178,21 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
     found
 }
 
+/// Which of the institution's `set_pin_keys` cannot take its PIN blocks in at `at`. Orders are then refused; a night has
+/// no use for these keys, so they stop no agreement.
+pub fn unusable_issuer_keys(institution: &Institution, vault: &Vault, at: DateTime<Utc>) -> Vec<Finding> {
+    let fault = |id: &String| match vault.key(id) {
+        None => Some(not_opened(id)),
+        Some(_) => vault.live_for_issuer(id, at).err().map(|error| error.to_string()),
+    };
+    let subject = || format!("[[institution]] {} set_pin_keys", institution.id);
+    institution.set_pin_keys.iter().filter_map(fault).map(|fault| Finding::sentence(subject(), &fault)).collect()
+}
+
+fn not_opened(id: &str) -> String {
+    format!("key {id} could not be opened: run `emboss check` to see why")
+}
+
 fn zone_key_fault(
     format: PinBlockFormat,
     vault: &Vault,
@@ -185,7 +200,7 @@ fn zone_key_fault(
     in_force_at: Option<DateTime<Utc>>,
 ) -> Option<String> {
     let Some(key) = vault.key(id) else {
-        return Some(format!("key {id} could not be opened: run `emboss check` to see why"));
+        return Some(not_opened(id));
     };
     let aes = format == PinBlockFormat::Iso4;
     if key.usage != KeyUsage::PinEncryption {

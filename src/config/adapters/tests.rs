@@ -163,6 +163,40 @@ fn a_faulty_shared_key_stops_everything() {
 }
 
 #[test]
+fn a_key_of_an_issuers_pin_blocks_must_be_a_zone_key_in_force_that_may_decrypt() {
+    let mut installation = Installation::new();
+    let base = installation.text.clone();
+    let told = |installation: &Installation| {
+        let config = installation.load();
+        sentences(&unusable_issuer_keys(&config.institutions[0], &installation.vault().unwrap(), now()))
+    };
+    assert_eq!(told(&installation), [""; 0]);
+    for (keys, expected) in [
+        ("[\"zpk-1\", \"zpk-2\"]", vec![]),
+        ("[\"cvk2-1\"]", vec!["key cvk2-1 has usage C0; it must not be used as P0"]),
+        ("[\"zpk-1\", \"dek-1\"]", vec!["key dek-1 has usage D0; it must not be used as P0"]),
+    ] {
+        let of_institution = format!("[[institution]]\nset_pin_keys = {keys}");
+        installation.text = base.replace("[[institution]]", &of_institution);
+        let expected: Vec<String> =
+            expected.iter().map(|text| format!("[[institution]] 100001 set_pin_keys: {text}")).collect();
+        assert_eq!(told(&installation), expected, "{keys}");
+        assert_eq!(installation.unusable_keys(), [""; 0], "it stops no night");
+    }
+    let ended = "kbpk = \"main\"\nnot_after = 2026-06-12T02:59:59Z";
+    let zone_2 = "block_file = \"keys/zpk-2.tr31\"\nkbpk = \"main\"";
+    installation.text = base
+        .replace("[[institution]]", "[[institution]]\nset_pin_keys = [\"zpk-2\"]")
+        .replace(zone_2, &format!("block_file = \"keys/zpk-2.tr31\"\n{ended}"));
+    assert!(told(&installation)[0].contains("zpk-2"), "{:?}", told(&installation));
+    installation.text = installation.text.replace(ended, "kbpk = \"main\"");
+    installation.write("keys/zpk-2.tr31", 0o600, b"no block");
+    let not_opened =
+        "[[institution]] 100001 set_pin_keys: key zpk-2 could not be opened: run `emboss check` to see why";
+    assert_eq!(told(&installation), [not_opened]);
+}
+
+#[test]
 fn a_zone_key_fits_the_pin_block_format() {
     let mut installation = Installation::new();
     let base = installation.text.clone();

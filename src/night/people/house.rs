@@ -10,7 +10,7 @@ use super::super::deliver::{blocking, temporary_name};
 use super::super::outbound::{Outbound, Patience};
 use super::ActionError;
 use crate::agreement::Terms;
-use crate::delivery::{self, DeliveryError, FinalName, Place, Remote};
+use crate::delivery::{self, DeliveryError, FinalName, Place, Remote, Seen};
 use crate::report::chain;
 use crate::seal::Sealer;
 use crate::selection::Reason;
@@ -39,8 +39,10 @@ pub(super) struct Looked {
     /// The path of the final name, for people.
     pub(super) path: String,
     pub(super) final_name: FinalName,
-    /// Our parts that the house would not let go.
+    /// Our parts that the house would not let go and that are there.
     pub(super) kept: Vec<String>,
+    /// Those of which it lets nobody see whether they are.
+    pub(super) unseen: Vec<String>,
 }
 
 impl Night {
@@ -59,9 +61,16 @@ impl Night {
             let mut session = outbound.connect(&terms)?;
             // Where a folder is missing, "no such file" says nothing about the file.
             delivery::check(&mut *session)?;
-            let kept = delivery::clean(&mut *session, &parts)?;
+            let (mut kept, mut unseen) = (Vec::new(), Vec::new());
+            for part in delivery::clean(&mut *session, &parts)? {
+                match session.stat(Place::Temporary(&part))? {
+                    Seen::Present { .. } => kept.push(part),
+                    Seen::Hidden => unseen.push(part),
+                    Seen::Absent => {}
+                }
+            }
             let final_name = delivery::look(&mut *session, &name)?;
-            Ok::<_, DeliveryError>(Looked { path: session.path(Place::Final(&name)), final_name, kept })
+            Ok::<_, DeliveryError>(Looked { path: session.path(Place::Final(&name)), final_name, kept, unseen })
         })
         .await?;
         looked.map_err(|error| {

@@ -46,7 +46,7 @@ impl Night {
             )));
         }
         let file = self.take_over(errand, &file).await?;
-        let Looked { path, final_name, kept } = self.look_at_house(terms, &file, true).await?;
+        let Looked { path, final_name, kept, unseen } = self.look_at_house(terms, &file, true).await?;
         if !kept.is_empty() {
             return Err(ActionError::refused(format!(
                 "nothing was changed: our part {} cannot be removed, and could still be published; have the house remove it",
@@ -58,6 +58,11 @@ impl Night {
                 "nothing was changed: {path} is there. Where it is this file, say --delivered; where it is not, have the \
                  house take it away first"
             )));
+        }
+        // A drop box that shows nothing and removes nothing: a part that stays can publish the same bytes at worst, under the
+        // same name, which the house can recognise.
+        if !unseen.is_empty() {
+            part_left(&mut errand.alerts, &file, "it lets us neither see nor remove it");
         }
         let change = FileChange::Ordered(errand.authority());
         let mut file = self.store.advance(&file, FileEvent::ResolveNotDelivered, errand.run.epoch, change).await?;

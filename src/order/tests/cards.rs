@@ -16,7 +16,7 @@ fn updated(line: &Value) -> UpdateCard {
     }
 }
 
-const LINES: [(&str, usize); 9] = [
+pub(super) const LINES: [(&str, usize); 9] = [
     ("firstName", 26),
     ("lastName", 26),
     ("additionalEmbossingName", 26),

@@ -4,6 +4,7 @@ mod cards;
 mod customers;
 mod envelopes;
 mod hostile;
+mod later;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

@@ -106,7 +106,7 @@ fn r26_ropin_that_outlived_its_plastic_goes_for_the_one_in_use() {
     assert_eq!(told_of(&dossier), "EXCLUDE PLASTIC_EXPIRED");
     dossier.plastics.push(plastic(2, ProductionEvent::Rpl, PlasticStatus::Active));
     assert_eq!(told_of(&dossier), "PRODUCE");
-    assert_eq!(plastic_in_use(&dossier).map(|plastic| plastic.sequence_number), Some(2));
+    assert_eq!(plastic_in_use(&dossier.plastics).map(|plastic| plastic.sequence_number), Some(2));
 }
 
 #[test]

@@ -53,9 +53,13 @@ statement!(
         SELECT edge.sort_key FROM file_item AS edge WHERE edge.file_id = $1 AND edge.live = 1
         ORDER BY edge.sort_key LIMIT 1 OFFSET $3)"
 );
+// In the file's order, in which the requests were made too, more or less.
 statement!(
-    pub(super) MARK_REQUESTS = "UPDATE production_request SET state = 'CLAIMED', file_id = $1
-    WHERE state = 'OPEN' AND record_uid IN (SELECT record_uid FROM file_item WHERE file_id = $1 AND live = 1)"
+    pub(super) MARK_REQUESTS = sqlite("UPDATE production_request SET state = 'CLAIMED', file_id = $1
+    WHERE state = 'OPEN' AND record_uid IN (SELECT record_uid FROM file_item WHERE file_id = $1 AND live = 1)"),
+    postgres("UPDATE production_request SET state = 'CLAIMED', file_id = $1 FROM file_item AS i
+    WHERE i.file_id = $1 AND i.live = 1 AND production_request.record_uid = i.record_uid
+      AND production_request.state = 'OPEN'")
 );
 statement!(
     pub(super) CLOSE_EARLIER_NIGHTS = "UPDATE agreement_night SET state = 'DONE'

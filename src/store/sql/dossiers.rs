@@ -21,14 +21,14 @@ macro_rules! dossiers {
     ($name:ident, sqlite($route:literal), postgres($postgres_route:literal)) => {
         statement!(
             $name = sqlite("SELECT due.card_id, c.version, cv.data, kv.version, kv.data, av.version, av.data,
-    (SELECT json_group_array(", plastic_json!(), " ORDER BY p.sequence_number)
+    (SELECT json_group_array(", plastic_json!(), ")
        FROM plastic AS p INDEXED BY plastic_sequence
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND NOT EXISTS (SELECT 1 FROM production_request AS own
+        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
                          WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
-  FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), " ORDER BY r.number) AS requests
+  FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), ") AS requests
           FROM production_request AS r CROSS JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
          WHERE r.institution = $1 AND r.live = 1 AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id IN (SELECT value FROM json_each($5)))
@@ -45,14 +45,14 @@ macro_rules! dossiers {
     ON av.institution = a.institution AND av.account_id = a.account_id AND av.version = a.version
  ORDER BY due.card_id"),
             postgres("SELECT due.card_id, c.version, cv.data, kv.version, kv.data, av.version, av.data,
-    (SELECT json_agg(", plastic_json!(postgres), " ORDER BY p.sequence_number)::text
+    (SELECT CONCAT('[', string_agg(", plastic_json!(postgres), ", ','), ']')
        FROM plastic AS p
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND NOT EXISTS (SELECT 1 FROM production_request AS own
+        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
                          WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
     due.requests
-  FROM (SELECT r.institution, r.card_id, json_agg(", request_json!(postgres), " ORDER BY r.number)::text AS requests
+  FROM (SELECT r.institution, r.card_id, CONCAT('[', string_agg(", request_json!(postgres), ", ','), ']') AS requests
           FROM production_request AS r
          WHERE r.institution = $1 AND r.live = 1 AND r.state = 'OPEN' AND r.marked_at <= $2
            AND r.card_id > $3 AND ($5 IS NULL OR r.card_id = ANY($5))

@@ -3,13 +3,22 @@
 use chrono::{DateTime, Utc};
 
 use super::SqlStore;
+use super::claim::expect_count;
 use super::columns::Columns;
 use super::connection::{Connection, Database};
+use super::many::Kind::{Integer, Text};
+use super::many::ManyRows;
 use super::statement::{Row, statement};
 use crate::card::{CardId, InstitutionId};
 use crate::store::{EventRow, StoreError};
 
 statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data, card_id) VALUES ($1, $2, $3, $4, $5)");
+const WRITE_EVENTS: ManyRows = ManyRows {
+    name: "WRITE_EVENTS",
+    insert: "INSERT INTO event (at, kind, institution, data, card_id)",
+    kinds: &[Integer, Text, Text, Text, Integer],
+    then: "",
+};
 statement!(
     EVENTS_AFTER = "SELECT number, at, kind, institution, data FROM event WHERE number > $1 ORDER BY number LIMIT $2"
 );
@@ -61,6 +70,23 @@ async fn write_about(
     let call = WRITE_EVENT.call().bind(at.timestamp_micros()).bind(kind).bind(institution.map(InstitutionId::as_str));
     call.bind(data.to_string()).bind(card_id.map(CardId::get)).run(connection).await?;
     Ok(())
+}
+
+/// Writes many events of an institution, each of one card, in their order.
+pub(super) async fn write_many(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    institution: &InstitutionId,
+    told: Vec<(CardId, &'static str, serde_json::Value)>,
+) -> Result<(), StoreError> {
+    turn(connection).await?;
+    let columns = |(card_id, kind, data): (CardId, &str, serde_json::Value)| {
+        let card_id = card_id.get().into();
+        vec![at.timestamp_micros().into(), kind.into(), institution.as_str().into(), data.to_string().into(), card_id]
+    };
+    let rows: Vec<_> = told.into_iter().map(columns).collect();
+    let count = rows.len() as u64;
+    expect_count(WRITE_EVENTS.write(rows, connection).await?, count, "events")
 }
 
 /// Events with a number over `number`.

@@ -9,14 +9,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::columns::Columns;
-use super::connection::{Connection, Transaction};
+use super::connection::{Connection, Database, Transaction};
 use super::statement::{Row, Statement};
-use super::{corrupt, events, guarded, intake_statements as sql, text_of};
+use super::{events, guarded, ids, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
 use crate::selection::{ReasonCode, Request};
-use crate::store::{IdKind, IntakeWork, NewCard, OrderSubject, StoreError, StoredAnswer, StoredCard};
+use crate::store::{IdKind, IntakeWork, ItemPin, NewCard, OrderSubject, StoreError, StoredAnswer, StoredCard};
 
 /// One transaction of intake; rolled back when dropped.
 pub(super) struct SqlIntake {
@@ -36,11 +36,17 @@ impl SqlIntake {
     async fn put(&mut self, row: Versioned<'_>, data: &impl Serialize, at: DateTime<Utc>) -> Result<(), StoreError> {
         let Versioned { of, what, id, version, make, next, content } = row;
         let statement = if version == 1 { make } else { next };
-        let call = statement.call().bind(of.as_str()).bind(id).bind(version);
+        let (data, at_us) = (text_of(what, data)?, at.timestamp_micros());
+        let of_version = |statement: Statement| statement.call().bind(of.as_str()).bind(id).bind(version);
+        let call = match self.connection().database() {
+            Database::Sqlite => of_version(statement),
+            Database::Postgres => of_version(statement).bind(data.as_str()).bind(at_us),
+        };
         let changed = call.run(self.connection()).await?;
         guarded(changed, || format!("{what} {id} of {of}"), "its newest version is not the one before this")?;
-        let call = content.call().bind(of.as_str()).bind(id).bind(version);
-        call.bind(text_of(what, data)?).bind(at.timestamp_micros()).run(self.connection()).await?;
+        if self.connection().database() == Database::Sqlite {
+            of_version(content).bind(data).bind(at_us).run(self.connection()).await?;
+        }
         Ok(())
     }
 
@@ -97,17 +103,7 @@ impl IntakeWork for SqlIntake {
     }
 
     async fn next_id(&mut self, of: &InstitutionId, kind: IdKind) -> Result<i64, StoreError> {
-        loop {
-            let row = sql::NEXT_ID.call().bind(of.as_str()).bind(kind.as_str()).row(self.connection()).await?;
-            let row = row.ok_or_else(|| corrupt("id_counter", "it gave no number"))?;
-            let id: i64 = Columns::of("id_counter", &row).take()?;
-            let used = sql::last_used(kind).call().bind(of.as_str()).bind(id).row(self.connection()).await?;
-            let Some(used) = used else { return Ok(id) };
-            // The platform's own ids stand here: on behind all that follow each other, in one step.
-            let last: i64 = Columns::of(kind.as_str(), &used).take()?;
-            let call = sql::SET_LAST_ID.call().bind(of.as_str()).bind(kind.as_str()).bind(last);
-            guarded(call.run(self.connection()).await?, || "id_counter".to_owned(), "its row is gone")?;
-        }
+        ids::next(self.connection(), of, kind).await
     }
 
     async fn customer(&mut self, of: &InstitutionId, id: CustomerId) -> Result<Option<(i64, Customer)>, StoreError> {
@@ -162,10 +158,13 @@ impl IntakeWork for SqlIntake {
         let call = call.bind(new.card.customer_id.get()).bind(new.card.account_id.get());
         let call = call.bind(new.card.embossing.manufacturer.as_deref()).bind(new.pan.as_slice());
         let call = call.bind(new.pan_index.as_slice()).bind(new.bin.as_str()).bind(new.last4.as_str());
+        let (data, at_us) = (text_of("card", &new.card)?, at.timestamp_micros());
+        if self.connection().database() == Database::Postgres {
+            return call.bind(data).bind(at_us).run(self.connection()).await.map(drop);
+        }
         call.run(self.connection()).await?;
         let call = sql::CARD_VERSION.call().bind(of.as_str()).bind(new.card_id.get()).bind(1_i64);
-        call.bind(text_of("card", &new.card)?).bind(at.timestamp_micros()).run(self.connection()).await?;
-        Ok(())
+        call.bind(data).bind(at_us).run(self.connection()).await.map(drop)
     }
 
     async fn put_card(
@@ -252,9 +251,38 @@ impl IntakeWork for SqlIntake {
         guarded(changed, || format!("production_request {request}"), "it is no longer OPEN")
     }
 
+    async fn hold_requests(&mut self, of: &InstitutionId, card: CardId) -> Result<(), StoreError> {
+        sql::HOLD_REQUESTS.call().bind(of.as_str()).bind(card.get()).run(self.connection()).await?;
+        Ok(())
+    }
+
     async fn newest_pin(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<i64>, StoreError> {
         let row = sql::NEWEST_PIN.call().bind(of.as_str()).bind(card.get()).row(self.connection()).await?;
         row.map_or(Ok(None), |row| Columns::of("pin", &row).take())
+    }
+
+    async fn next_pin_version(&mut self, of: &InstitutionId, card: CardId) -> Result<i64, StoreError> {
+        let row = sql::NEXT_PIN_VERSION.call().bind(of.as_str()).bind(card.get()).row(self.connection()).await?;
+        row.map_or(Ok(1), |row| Columns::of("pin", &row).take())
+    }
+
+    async fn new_pin(
+        &mut self,
+        of: &InstitutionId,
+        card: CardId,
+        pin: &ItemPin,
+        at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let call = sql::NEW_PIN.call().bind(of.as_str()).bind(card.get()).bind(pin.version);
+        let call = call.bind(pin.scheme.as_str()).bind(pin.stored.as_slice()).bind(pin.pvv.as_deref());
+        let call = call.bind(pin.pvki.as_deref()).bind(pin.pvv_key.as_deref());
+        call.bind(at.timestamp_micros()).run(self.connection()).await?;
+        Ok(())
+    }
+
+    async fn void_pins(&mut self, of: &InstitutionId, card: CardId) -> Result<(), StoreError> {
+        sql::VOID_PINS.call().bind(of.as_str()).bind(card.get()).run(self.connection()).await?;
+        Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {

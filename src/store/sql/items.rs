@@ -23,7 +23,8 @@ statement!(
         "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
         plastic_json!(),
         ", cv.data, kv.data, av.data, c.pan,
-    pin.version, pin.scheme, pin.stored, pin.pvv, pin.pvki, pin.pvv_key
+    COALESCE(made.version, had.version), COALESCE(made.scheme, had.scheme), COALESCE(made.stored, had.stored),
+    COALESCE(made.pvv, had.pvv), COALESCE(made.pvki, had.pvki), COALESCE(made.pvv_key, had.pvv_key)
   FROM file_item AS i
   CROSS JOIN plastic AS p ON p.institution = i.institution AND p.plastic_id = i.plastic_id
   CROSS JOIN card AS c ON c.institution = i.institution AND c.card_id = i.card_id
@@ -33,15 +34,17 @@ statement!(
     ON kv.institution = i.institution AND kv.customer_id = i.customer_id AND kv.version = i.customer_version
   CROSS JOIN account_version AS av
     ON av.institution = i.institution AND av.account_id = i.account_id AND av.version = i.account_version
-  LEFT JOIN pin ON pin.institution = i.institution AND pin.card_id = i.card_id AND pin.version = i.pin_version
+  LEFT JOIN pin AS made ON made.record_uid = CASE WHEN i.pin_action = 'GENERATE' THEN i.record_uid END AND made.void = 0
+  LEFT JOIN pin AS had ON had.institution = i.institution AND had.card_id = i.card_id AND had.version = i.pin_version
  WHERE i.file_id = $1 AND i.live = 1 AND i.sort_key > $2
  ORDER BY i.sort_key LIMIT $3"
     ),
     postgres(
         "SELECT i.record_uid, i.event, i.reproduction, i.sort_key, i.pin_action, i.prints_pin, i.card_id, ",
         plastic_json!(postgres),
-        "::text, cv.data, kv.data, av.data, c.pan,
-    pin.version, pin.scheme, pin.stored, pin.pvv, pin.pvki, pin.pvv_key
+        ", cv.data, kv.data, av.data, c.pan,
+    COALESCE(made.version, had.version), COALESCE(made.scheme, had.scheme), COALESCE(made.stored, had.stored),
+    COALESCE(made.pvv, had.pvv), COALESCE(made.pvki, had.pvki), COALESCE(made.pvv_key, had.pvv_key)
   FROM (SELECT * FROM file_item WHERE file_id = $1 AND live = 1 AND sort_key > $2
          ORDER BY sort_key LIMIT $3) AS i
   JOIN plastic AS p ON p.institution = i.institution AND p.plastic_id = i.plastic_id
@@ -52,13 +55,15 @@ statement!(
     ON kv.institution = i.institution AND kv.customer_id = i.customer_id AND kv.version = i.customer_version
   JOIN account_version AS av
     ON av.institution = i.institution AND av.account_id = i.account_id AND av.version = i.account_version
-  LEFT JOIN pin ON pin.institution = i.institution AND pin.card_id = i.card_id AND pin.version = i.pin_version
+  LEFT JOIN pin AS made ON made.record_uid = CASE WHEN i.pin_action = 'GENERATE' THEN i.record_uid END AND made.void = 0
+  LEFT JOIN pin AS had ON had.institution = i.institution AND had.card_id = i.card_id AND had.version = i.pin_version
  ORDER BY i.sort_key"
     )
 );
 statement!(
-    ITEM_COUNTS = "SELECT COUNT(*), COUNT(CASE WHEN pin_action <> 'NONE' THEN 1 END) FROM file_item
-    WHERE file_id = $1 AND live = 1"
+    ITEM_COUNTS = "SELECT COUNT(CASE WHEN live = 1 THEN 1 END),
+        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
+    FROM file_item WHERE file_id = $1"
 );
 // What an earlier claim of the file took back stands there too, under an epoch of its own.
 statement!(
@@ -168,6 +173,9 @@ pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Resu
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
     let mut counts = ItemCounts { records: columns.number()?, with_pin: columns.number()?, fell_out: 0 };
+    if columns.number::<u64>()? == 0 {
+        return Ok(counts);
+    }
     let fell_out = |row: &Row| {
         let mut columns = Columns::of("file_item", row);
         let (reason, number): (Option<String>, u64) = (columns.take()?, columns.number()?);

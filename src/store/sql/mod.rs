@@ -13,6 +13,7 @@ mod connection;
 mod dossiers;
 mod events;
 mod files;
+mod ids;
 mod intake;
 mod intake_statements;
 mod items;
@@ -22,6 +23,7 @@ mod plastics;
 mod postgres;
 mod postgres_lock;
 mod probes;
+mod renewals;
 mod runs;
 mod settle;
 mod settle_statements;
@@ -51,11 +53,12 @@ use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
     AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RunLock, RunRow, SettleOutcome, Stay, Store,
-    StoreError,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RenewalOrder, RunLock, RunRow, SettleOutcome, Stay,
+    Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
-use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, RecordUid, RunId};
+use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use crate::renewal::Renewable;
 use crate::selection::{Dossier, ReasonCode};
 use crate::settlement::{Authority, FileEvent};
 
@@ -244,6 +247,20 @@ impl Store for SqlStore {
         dossiers::read(self, due, after, limit).await
     }
 
+    async fn renewable(
+        &self,
+        of: &InstitutionId,
+        expiry: Expiry,
+        after: Option<PlasticId>,
+        limit: u32,
+    ) -> Result<Vec<Renewable>, StoreError> {
+        renewals::page(self, of, expiry, after, limit).await
+    }
+
+    async fn renew(&self, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError> {
+        renewals::renew(self, order).await
+    }
+
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         claim::claim(self, order, decide).await
     }
@@ -285,11 +302,16 @@ impl Store for SqlStore {
         files::adopt(self, file, epoch).await
     }
 
-    async fn pins_to_issue(&self, file_id: FileId, limit: u32) -> Result<Vec<PinToIssue>, StoreError> {
-        pins::to_issue(self, file_id, limit).await
+    async fn pins_to_issue(
+        &self,
+        file_id: FileId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<PinToIssue>, StoreError> {
+        pins::to_issue(self, file_id, after, limit).await
     }
 
-    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<(), StoreError> {
+    async fn save_pins(&self, file_id: FileId, epoch: i64, pins: &[NewPin]) -> Result<u64, StoreError> {
         pins::save(self, file_id, epoch, pins).await
     }
 

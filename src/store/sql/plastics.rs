@@ -20,7 +20,7 @@ statement!(
     postgres(
         "SELECT p.institution, p.card_id, ",
         plastic_json!(postgres),
-        "::text FROM plastic AS p
+        " FROM plastic AS p
     WHERE ($1 IS NULL OR (p.institution, p.card_id, p.sequence_number) > ($1,
         (SELECT card_id FROM plastic WHERE institution = $1 AND plastic_id = $2),
         (SELECT sequence_number FROM plastic WHERE institution = $1 AND plastic_id = $2)))

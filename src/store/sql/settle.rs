@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::claim::expect_count;
 use super::columns::Columns;
-use super::connection::Connection;
+use super::connection::{Connection, Database};
 use super::settle_statements as sql;
 use super::statement::Row;
 use super::value::Value;
-use super::{SqlStore, events, files};
+use super::{SqlStore, corrupt, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
 use crate::document::FileType;
 use crate::fault::{self, Point};
@@ -63,19 +63,58 @@ struct Settlement<'a> {
 
 impl Settlement<'_> {
     async fn settle(&mut self) -> Result<SettleOutcome, StoreError> {
+        let on_date = self.business_date().await?;
+        let outcome = match self.connection.database() {
+            Database::Sqlite => self.settle_in_turn(&on_date).await?,
+            Database::Postgres => self.settle_at_once(&on_date).await?,
+        };
+        self.mark_mismatched(&outcome.mismatches).await?;
+        Ok(SettleOutcome { closed_after_sealing: self.closed_after_sealing().await?, ..outcome })
+    }
+
+    async fn settle_in_turn(&mut self, on_date: &str) -> Result<SettleOutcome, StoreError> {
         let mismatches = self.mismatches().await?;
-        events::turn(self.connection).await?;
         // Told first: the events hold the statuses that the updates change.
         self.tell(sql::TELL_MOVED).await?;
         self.tell(sql::TELL_PREDECESSORS).await?;
         self.tell(sql::TELL_SUPERSEDED).await?;
         let closed = sql::CLOSE_PREDECESSORS.call().bind(self.id.as_str()).run(self.connection).await?;
-        let call = sql::MOVE_PLASTICS.call().bind(self.id.as_str()).bind(self.business_date().await?);
-        let moved = call.run(self.connection).await?;
+        let moved = sql::MOVE_PLASTICS.call().bind(self.id.as_str()).bind(on_date).run(self.connection).await?;
         let superseded = sql::CLOSE_SUPERSEDED.call().bind(self.id.as_str()).run(self.connection).await?;
-        self.send_requests(moved, &mismatches).await?;
-        let closed_after_sealing = self.closed_after_sealing().await?;
-        Ok(SettleOutcome { moved, closed, superseded, mismatches, closed_after_sealing })
+        let sent = sql::REQUESTS_SENT.call().bind(self.id.as_str()).run(self.connection).await?;
+        let row = sql::COUNT_ITEMS.call().bind(self.id.as_str()).row(self.connection).await?;
+        let (mut items, mut moving) = (0, 0);
+        if let Some(row) = row {
+            let mut columns = Columns::of("file_item", &row);
+            (items, moving) = (columns.number()?, columns.number()?);
+        }
+        let outcome = SettleOutcome { moved, closed, superseded, mismatches, ..SettleOutcome::default() };
+        self.check(&outcome, moving, sent, items)?;
+        Ok(outcome)
+    }
+
+    async fn settle_at_once(&mut self, on_date: &str) -> Result<SettleOutcome, StoreError> {
+        events::turn(self.connection).await?;
+        let call = sql::SETTLE_ITEMS.call().bind(self.id.as_str()).bind(self.now_us).bind(on_date);
+        let row = call.row(self.connection).await?;
+        let row = row.ok_or_else(|| corrupt("a settlement", "it gave no numbers"))?;
+        let mut columns = Columns::of("file_item", &row);
+        let (moved, closed) = (columns.number()?, columns.number()?);
+        let (sent, items, moving) = (columns.number()?, columns.number()?, columns.number()?);
+        let mismatches = if moved == moving { Vec::new() } else { columns.json()? };
+        let mismatches = mismatches.into_iter().map(mismatch).collect();
+        let outcome = SettleOutcome { moved, closed, mismatches, ..SettleOutcome::default() };
+        self.check(&outcome, moving, sent, items)?;
+        Ok(SettleOutcome { superseded: self.tell(sql::CLOSE_SUPERSEDED).await?, ..outcome })
+    }
+
+    /// What moved and what did not must be all there is, and every request of it SENT. A plastic that is found INACTIVE
+    /// and yet did not move was changed by somebody in this very moment: the settlement is done again.
+    fn check(&self, outcome: &SettleOutcome, moving: u64, sent: u64, items: u64) -> Result<(), StoreError> {
+        let explained = outcome.mismatches.iter().filter(|mismatch| mismatch.found != PlasticStatus::Inactive);
+        let found = outcome.moved + explained.count() as u64;
+        expect_count(found, moving, &format!("plastics of file {}", self.id))?;
+        expect_count(sent, items, &format!("CLAIMED requests of file {}", self.id))
     }
 
     async fn tell(&mut self, statement: super::statement::Statement) -> Result<u64, StoreError> {
@@ -102,17 +141,8 @@ impl Settlement<'_> {
         Columns::of("run", &row).take()
     }
 
-    /// Requests SENT, the mismatched ones with their reason; what moved and what did not must be all there is.
-    async fn send_requests(&mut self, moved: u64, mismatches: &[SettleMismatch]) -> Result<(), StoreError> {
-        let row = sql::COUNT_ITEMS.call().bind(self.id.as_str()).row(self.connection).await?;
-        let (mut items, mut moving) = (0, 0);
-        if let Some(row) = row {
-            let mut columns = Columns::of("file_item", &row);
-            (items, moving) = (columns.number()?, columns.number()?);
-        }
-        expect_count(moved + mismatches.len() as u64, moving, &format!("plastics of file {}", self.id))?;
-        let sent = sql::REQUESTS_SENT.call().bind(self.id.as_str()).run(self.connection).await?;
-        expect_count(sent, items, &format!("CLAIMED requests of file {}", self.id))?;
+    /// The requests that are SENT although their plastic did not move say so.
+    async fn mark_mismatched(&mut self, mismatches: &[SettleMismatch]) -> Result<(), StoreError> {
         if mismatches.is_empty() {
             return Ok(());
         }
@@ -138,6 +168,13 @@ impl Settlement<'_> {
     }
 }
 
+/// A mismatch as an event and a row have it.
+type PackedMismatch = (RecordUid, PlasticId, PlasticStatus);
+
+fn mismatch((record_uid, plastic_id, found): PackedMismatch) -> SettleMismatch {
+    SettleMismatch { record_uid, plastic_id, found }
+}
+
 fn put_outcome(data: &mut serde_json::Value, outcome: &SettleOutcome) {
     data["moved"] = json!(outcome.moved);
     data["closed"] = json!(outcome.closed);
@@ -148,9 +185,7 @@ fn put_outcome(data: &mut serde_json::Value, outcome: &SettleOutcome) {
 }
 
 fn outcome_of(data: &serde_json::Value) -> Option<SettleOutcome> {
-    let mismatches: Vec<(RecordUid, PlasticId, PlasticStatus)> =
-        serde_json::from_value(data["mismatches"].clone()).ok()?;
-    let mismatch = |(record_uid, plastic_id, found)| SettleMismatch { record_uid, plastic_id, found };
+    let mismatches: Vec<PackedMismatch> = serde_json::from_value(data["mismatches"].clone()).ok()?;
     Some(SettleOutcome {
         moved: data["moved"].as_u64()?,
         closed: data["closed"].as_u64()?,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Pool, Row, Sqlite};
+use sqlx::{ConnectOptions, Connection, Pool, Row, Sqlite};
 
 use super::statement::{failed, statement};
 use crate::ambient::Random;
@@ -96,6 +96,9 @@ async fn connect(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        // Where SQLite ends a transaction by itself (a full disk), the driver cannot roll it back, believes for ever that
+        // it is in one, and begins none: such a connection makes room for a new one.
+        .before_acquire(|connection: &mut SqliteConnection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .connect_with(options)
         .await
         .map_err(|error| unavailable(path, &error.to_string()))
@@ -181,6 +184,24 @@ mod tests {
             refusal.to_string(),
             "the database sqlite:night.db cannot be used: PRAGMA journal_mode is memory, a night needs wal"
         );
+    }
+
+    #[tokio::test]
+    async fn fault_21_a_full_disk_ends_a_transaction_and_not_every_one_that_follows() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("emboss.db");
+        let pools = super::open(&path, Duration::from_secs(5), &Random::seeded(1), true).await.unwrap();
+        for ended in [false, true] {
+            let mut transaction = pools.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            if ended {
+                // What SQLite does by itself where a page cannot be written.
+                sqlx::raw_sql("ROLLBACK").execute(&mut *transaction).await.unwrap();
+            }
+            drop(transaction);
+            let mut next = pools.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            read_back(&path, &mut next).await.unwrap();
+            next.commit().await.unwrap();
+        }
     }
 
     #[tokio::test]

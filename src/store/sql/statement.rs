@@ -141,7 +141,11 @@ fn not_at_fault(error: &sqlx::Error) -> Option<(&'static str, &'static str)> {
     const HELD: &str = "another program has been writing to it for longer than busy_timeout_s";
     const GONE: (&str, &str) = ("postgres", "the connection was lost");
     match error {
-        sqlx::Error::PoolTimedOut => Some(("database", "no connection became free in time")),
+        // A pool is told to wait where a server has no connection left for this user, and does not say so.
+        sqlx::Error::PoolTimedOut => Some((
+            "of [database]",
+            "no connection became free within busy_timeout_s; does the server allow this user enough of them?",
+        )),
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Some(GONE),
         sqlx::Error::Database(refusal) => {
             let code = refusal.code()?;

@@ -1,0 +1,72 @@
+//! A claim that takes a card while its PIN is being set: on PostgreSQL the two are at work at once.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use emboss::ambient::Clock;
+use emboss::card::PinStatus;
+use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
+use emboss::store::{PostgresAccess, SqlStore, Store};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Executor};
+
+use crate::desk::*;
+use crate::pins::with_card;
+use crate::support::postgres::{Cluster, Database, PASSWORD};
+
+/// A desk over a database of a server, with card 3001 of a product with a PIN, and a session of somebody else.
+async fn on_postgres() -> (Desk, Database, PgConnection) {
+    let database = Cluster::shared().database();
+    let settings: DatabaseSettings = toml::from_str(&format!("url = \"{}\"", database.url())).unwrap();
+    let DatabaseAddress::Postgres(address) = settings.address().unwrap() else { panic!("a server") };
+    let password = Some(PASSWORD.to_owned().into());
+    let access = PostgresAccess { tls: address.tls(None), root_certificate: None, password, address };
+    let mut desk = with_card().await;
+    let clock: Arc<dyn Clock> = Arc::new(desk.clock);
+    desk.store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), true).await.unwrap();
+    desk.customers().await;
+    desk.take(&new_card("3001", json!({"productCode": "VISA_PIN", "embossing": {}}))).await;
+    let other = PgConnectOptions::from_str(&database.url()).unwrap().password(PASSWORD).connect().await.unwrap();
+    (desk, database, other)
+}
+
+/// Waits until a session waits for what another one holds.
+async fn someone_waits(database: &Database) {
+    let started = Instant::now();
+    while database.psql("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted") != "t" {
+        assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the claim");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The answer to setPin while a claim has marked the card's request and then ends with `end`.
+async fn answered_beside_a_claim(end: &'static str) -> (Desk, Value, Database) {
+    let (desk, database, mut claim) = on_postgres().await;
+    claim.execute("BEGIN; UPDATE production_request SET state = 'CLAIMED', file_id = 'f'").await.unwrap();
+    let lines = [desk.order_with("3001", "4711").await];
+    let ended = async {
+        someone_waits(&database).await;
+        claim.execute(end).await.unwrap();
+    };
+    let (mut answers, ()) = tokio::join!(desk.import(&lines), ended);
+    (desk, answers.remove(0), database)
+}
+
+#[tokio::test]
+async fn r32_a_claim_that_commits_while_a_pin_is_set_is_waited_for_and_then_refused() {
+    let (desk, answer, _server) = answered_beside_a_claim("COMMIT").await;
+    assert_eq!(answer["errorCode"], "PIN_IN_PRODUCTION", "{answer}");
+    let card = desk.card("3001").await.unwrap();
+    assert_eq!((card.version, card.card.pin_status), (1, PinStatus::Default));
+    let mut work = desk.store.intake().await.unwrap();
+    assert_eq!(work.next_pin_version(&issuer(), card_id("3001")).await.unwrap(), 1, "no PIN was written");
+}
+
+#[tokio::test]
+async fn r32_a_claim_that_leaves_nothing_leaves_the_card_to_its_pin() {
+    let (desk, answer, _server) = answered_beside_a_claim("ROLLBACK").await;
+    assert_eq!(answer["description"], "PIN set", "{answer}");
+    assert_eq!(desk.card("3001").await.unwrap().card.pin_status, PinStatus::Set);
+}
