@@ -74,11 +74,13 @@ GRANT INSERT, UPDATE (state, attempt, temporary_name, identity, rename_attempt, 
     ON delivery TO emboss;
 GRANT INSERT, UPDATE (file_id, pin_version, live, reason) ON file_item TO emboss;
 GRANT INSERT, UPDATE (at, identity, answers) ON probe TO emboss;
+GRANT INSERT, UPDATE (last_night, times) ON standing TO emboss;
 
 -- Who only looks -------------------------------------------------------------------------------------------------
 
-GRANT SELECT ON meta, run_lock, run, agreement_night, delivery, file_item, production_request, plastic, customer, account,
-    event, audit, probe TO emboss_reader;
+GRANT SELECT ON meta, run_lock, run, agreement_night, delivery, file_item, production_request, standing, plastic, customer,
+    account, card_history, event, audit, probe TO emboss_reader;
+GRANT SELECT (institution, order_id, op, at, card_id, answer) ON order_answer TO emboss_reader;
 GRANT SELECT (institution, card_id, version, customer_id, account_id, manufacturer, bin, last4) ON card TO emboss_reader;
 GRANT SELECT (institution, customer_id, version, made_at) ON customer_version TO emboss_reader;
 GRANT SELECT (institution, account_id, version, made_at) ON account_version TO emboss_reader;

@@ -29,5 +29,6 @@ pub mod selection;
 pub mod settlement;
 pub mod spool;
 pub mod store;
+pub mod story;
 pub mod trial;
 pub mod vault;

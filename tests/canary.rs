@@ -270,6 +270,10 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     bench.emboss(&order(&["--json", "resend"]), 0);
     bench.emboss(&order(&["resend", "--duplicate"]), 0);
     bench.emboss(&["--json", "status"], 0);
+    for card in ["3001", "3002", "3003"] {
+        bench.emboss(&["explain", "--card", card], 0);
+        bench.emboss(&["--json", "explain", "--card", card], 0);
+    }
     assert!(!bench.emboss(&["events"], 0).stdout.is_empty());
 
     let left = left_behind(&bench);

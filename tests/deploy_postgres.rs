@@ -128,7 +128,7 @@ fn the_program_may_change_exactly_the_columns_that_its_statements_change() {
 fn the_program_deletes_nothing_and_changes_no_history() {
     let database = deployed();
     let tables = database.psql("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1");
-    assert_eq!(tables.lines().count(), 22, "{tables}");
+    assert_eq!(tables.lines().count(), 23, "{tables}");
     let mut refused = Vec::new();
     for table in tables.lines() {
         refused.extend([format!("DELETE FROM {table}"), format!("TRUNCATE {table}"), format!("DROP TABLE {table}")]);
@@ -148,6 +148,7 @@ fn the_program_deletes_nothing_and_changes_no_history() {
             "UPDATE file SET sequence_number = 1",
             "UPDATE file SET fill_seed = ''",
             "UPDATE file_item SET record_uid = ''",
+            "UPDATE standing SET first_night = ''",
             "INSERT INTO meta VALUES (1, 2, '', 0)",
             "UPDATE meta SET schema_version = 1",
             "CREATE TABLE more (text TEXT)",
@@ -176,6 +177,9 @@ fn who_looks_sees_no_secret_and_changes_nothing() {
         "SELECT number, at, kind, data FROM event",
         "SELECT actor, action, reason FROM audit",
         "SELECT holder FROM run_lock",
+        "SELECT status, pin_status FROM card_history",
+        "SELECT order_id, op, at, card_id, answer FROM order_answer",
+        "SELECT record_uid, code, first_night, last_night, times FROM standing",
     ] {
         ask(sql).unwrap();
     }
@@ -188,7 +192,6 @@ fn who_looks_sees_no_secret_and_changes_nothing() {
         ("customer_version", "data"),
         ("account_version", "data"),
         ("card_version", "data"),
-        ("order_answer", "answer"),
         ("order_answer", "content_mac"),
     ] {
         let refusal = ask(&format!("SELECT {column} FROM {table}")).unwrap_err();
@@ -200,17 +203,42 @@ fn who_looks_sees_no_secret_and_changes_nothing() {
     assert!(ask("DELETE FROM audit").unwrap_err().contains("permission denied"));
 }
 
+/// The whole of a card's story but the verdict, which names and addresses decide too.
+#[test]
+fn who_looks_is_told_the_story_of_a_card_too() {
+    let database = deployed();
+    let trial = Trial::on(&database);
+    trial.import(&orders()).exits(0);
+    trial.run(&["run"]).exits(0);
+    let all = |card: &str| trial.run(&["explain", "--card", card, "--json"]).exits(0).object();
+    let (sent, held) = (all("3001"), all("3003"));
+    assert_eq!(held["next"]["requests"][0]["verdict"], "HOLD");
+    database.psql(&format!("CREATE ROLE carla LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO carla"));
+    trial.configure(&database.url(), &database.url_of("carla"));
+    assert_eq!(all("3001"), sent, "nothing is hidden that was not open before");
+    let mut told = all("3003");
+    assert_eq!(told["next"]["requests"][0]["verdict"], "NOT_JUDGED");
+    assert_eq!(told["standings"][0]["reason"], "HELD_PIN_WAIT");
+    told["next"] = held["next"].clone();
+    assert_eq!(told, held);
+    let text = trial.run(&["explain", "--card", "3003"]).exits(0).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("the database role may not read names and addresses; held on the night of"), "{text}");
+}
+
 /// What needs more than a reader may see is refused, and nothing is left behind.
 #[test]
-fn of_the_commands_a_reader_has_the_events_alone() {
+fn of_the_commands_a_reader_has_events_and_explain_alone() {
     let database = deployed();
     database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
     let trial = Trial::on(&database);
     trial.import(&orders()).exits(0);
     trial.run(&["run"]).exits(0);
     let told = trial.run(&["events"]).exits(0).stdout;
+    let story = trial.run(&["explain", "--card", "3001"]).exits(0).stdout;
     trial.configure("postgres://emboss@", "postgres://berta@");
     assert_eq!(trial.run(&["events"]).exits(0).stdout, told);
+    assert_eq!(trial.run(&["explain", "--card", "3001"]).exits(0).stdout, story);
     for command in ["status", "plan", "run"] {
         trial.run(&[command]).exits(3).says(&["permission denied"]);
     }

@@ -20,7 +20,7 @@ const RANKS: &[&[&str]] = &[
     &["selection", "document", "renewal"],
     &["plan", "report"],
     &["store", "vault", "spool"],
-    &["seal", "delivery"],
+    &["seal", "delivery", "story"],
     &["config"],
     &["night", "intake"],
     &["schedule", "trial"],

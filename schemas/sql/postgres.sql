@@ -30,13 +30,19 @@ CREATE TABLE run_lock (
 
 -- Orders -------------------------------------------------------------------------------------------------------
 
+-- What an order was and which card it was about, never what it said; a customer's and an account's have no card.
 CREATE TABLE order_answer (
     institution TEXT COLLATE "C" NOT NULL,
     order_id    TEXT COLLATE "C" NOT NULL,
-    content_mac BYTEA NOT NULL,
-    answer      TEXT  NOT NULL,
+    content_mac BYTEA  NOT NULL,
+    answer      TEXT   NOT NULL,
+    op          TEXT COLLATE "C" NOT NULL,
+    at          BIGINT NOT NULL,
+    card_id     BIGINT,
     PRIMARY KEY (institution, order_id)
 );
+
+CREATE INDEX order_of_card ON order_answer (institution, card_id) WHERE card_id IS NOT NULL;
 
 CREATE TABLE id_counter (
     institution TEXT COLLATE "C" NOT NULL,
@@ -110,6 +116,15 @@ CREATE TABLE card_version (
     PRIMARY KEY (institution, card_id, version),
     FOREIGN KEY (institution, card_id) REFERENCES card (institution, card_id)
 );
+
+-- What may be shown of a card's versions: no name, address or line. Who looks reads this, not the table below it.
+CREATE VIEW card_history (institution, card_id, version, made_at, product_code, scheme, status, status_since, pin_status,
+    physical, scheduled_closing, replaces, replaced_by) AS
+SELECT institution, card_id, version, made_at, data::json ->> 'productCode', data::json ->> 'scheme',
+    data::json ->> 'status', data::json ->> 'statusSince', data::json ->> 'pinStatus',
+    CASE data::json #>> '{embossing,physical}' WHEN 'true' THEN 1::BIGINT WHEN 'false' THEN 0::BIGINT END,
+    data::json ->> 'scheduledClosing', data::json ->> 'replaces', data::json ->> 'replacedBy'
+FROM card_version;
 
 -- No index knows `status` and `embossing_date`: with room on its page a settlement touches no index. Less than half full,
 -- a page has that room for every row on it, for a night may change them all at once.
@@ -278,6 +293,21 @@ CREATE UNIQUE INDEX request_normal ON production_request (institution, plastic_i
 CREATE UNIQUE INDEX request_pin ON production_request (institution, card_id)
     WHERE event = 'ROPIN' AND live = 1;
 
+-- The few that `request_normal` does not hold, for the story of a card.
+CREATE INDEX request_seldom ON production_request (institution, card_id) WHERE event = 'ROPIN' OR reproduction = 1;
+
+-- On which nights a request was held or excluded, and why: a log for people, which no decision reads (R54). It is
+-- written by the claim, for what does not go. No foreign key, for the same reason as below.
+CREATE TABLE standing (
+    record_uid  TEXT COLLATE "C" NOT NULL,
+    kind        TEXT COLLATE "C" NOT NULL CHECK (kind IN ('HOLD', 'EXCLUDE')),
+    code        TEXT COLLATE "C" NOT NULL,
+    first_night TEXT COLLATE "C" NOT NULL,
+    last_night  TEXT COLLATE "C" NOT NULL,
+    times       BIGINT NOT NULL CHECK (times >= 1),
+    PRIMARY KEY (record_uid, kind, code)
+) WITH (fillfactor = 50);
+
 -- What a claim froze. A released item stays as a row that is no longer live; claimed again, it is a new row under
 -- the later epoch. `pin_version` is that of a PIN which was there before; one that is made for the item's own request is
 -- found by its recordUid (R40). `file_id` has no foreign key for the same reason as above.
@@ -309,18 +339,23 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
+-- The few that `item_record` does not hold, for the story of a card.
+CREATE INDEX item_apart ON file_item (record_uid) WHERE live = 0 OR duplicate = 1;
 
 -- What is told ---------------------------------------------------------------------------------------------------
 
 -- What happened, for readers outside: numbers grow and are never used twice. Writers take turns, so that a reader who
--- saw a number has seen all before it.
+-- saw a number has seen all before it. `card_id` stands where one card alone is told of; a settlement, which tells of all
+-- of a file's, leaves it out: its events lie right before `file.settled`.
 CREATE TABLE event (
     number      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at          BIGINT NOT NULL,
     kind        TEXT COLLATE "C" NOT NULL,
     institution TEXT COLLATE "C",
-    data        TEXT   NOT NULL
+    data        TEXT   NOT NULL,
+    card_id     BIGINT
 );
+CREATE INDEX event_of_card ON event (institution, card_id) WHERE card_id IS NOT NULL;
 CREATE INDEX event_settled ON event (number) WHERE kind = 'file.settled';
 
 -- What persons did, with who and why: written once, never changed, never deleted.

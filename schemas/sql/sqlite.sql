@@ -17,13 +17,19 @@ CREATE TABLE marker (
 
 -- Orders -------------------------------------------------------------------------------------------------------
 
+-- What an order was and which card it was about, never what it said; a customer's and an account's have no card.
 CREATE TABLE order_answer (
-    institution TEXT NOT NULL,
-    order_id    TEXT NOT NULL,
-    content_mac BLOB NOT NULL,
-    answer      TEXT NOT NULL,
+    institution TEXT    NOT NULL,
+    order_id    TEXT    NOT NULL,
+    content_mac BLOB    NOT NULL,
+    answer      TEXT    NOT NULL,
+    op          TEXT    NOT NULL,
+    at          INTEGER NOT NULL,
+    card_id     INTEGER,
     PRIMARY KEY (institution, order_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX order_of_card ON order_answer (institution, card_id) WHERE card_id IS NOT NULL;
 
 CREATE TABLE id_counter (
     institution TEXT    NOT NULL,
@@ -98,6 +104,14 @@ CREATE TABLE card_version (
     FOREIGN KEY (institution, card_id) REFERENCES card (institution, card_id)
 ) STRICT, WITHOUT ROWID;
 
+-- What may be shown of a card's versions: no name, address or line.
+CREATE VIEW card_history (institution, card_id, version, made_at, product_code, scheme, status, status_since, pin_status,
+    physical, scheduled_closing, replaces, replaced_by) AS
+SELECT institution, card_id, version, made_at, data ->> '$.productCode', data ->> '$.scheme', data ->> '$.status',
+    data ->> '$.statusSince', data ->> '$.pinStatus', data ->> '$.embossing.physical', data ->> '$.scheduledClosing',
+    data ->> '$.replaces', data ->> '$.replacedBy'
+FROM card_version;
+
 CREATE TABLE plastic (
     institution     TEXT    NOT NULL,
     plastic_id      INTEGER NOT NULL,
@@ -171,6 +185,21 @@ CREATE UNIQUE INDEX request_normal ON production_request (institution, plastic_i
     WHERE reproduction = 0 AND event <> 'ROPIN';
 CREATE UNIQUE INDEX request_pin ON production_request (institution, card_id)
     WHERE event = 'ROPIN' AND live = 1;
+
+-- The few that `request_normal` does not hold, for the story of a card.
+CREATE INDEX request_seldom ON production_request (institution, card_id) WHERE event = 'ROPIN' OR reproduction = 1;
+
+-- On which nights a request was held or excluded, and why: a log for people, which no decision reads (R54). It is
+-- written by the claim, for what does not go.
+CREATE TABLE standing (
+    record_uid  TEXT    NOT NULL,
+    kind        TEXT    NOT NULL CHECK (kind IN ('HOLD', 'EXCLUDE')),
+    code        TEXT    NOT NULL,
+    first_night TEXT    NOT NULL,
+    last_night  TEXT    NOT NULL,
+    times       INTEGER NOT NULL CHECK (times >= 1),
+    PRIMARY KEY (record_uid, kind, code)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run (
     run_id        TEXT PRIMARY KEY,
@@ -286,15 +315,22 @@ CREATE TABLE file_item (
 
 -- R130: a request is in one file at a time; only an explicit duplicate repeats it.
 CREATE UNIQUE INDEX item_record ON file_item (record_uid) WHERE live = 1 AND duplicate = 0;
+-- The few that `item_record` does not hold, for the story of a card.
+CREATE INDEX item_apart ON file_item (record_uid) WHERE live = 0 OR duplicate = 1;
 
--- What happened, for readers outside: numbers grow and are never used twice.
+-- What happened, for readers outside: numbers grow and are never used twice. `card_id` stands where one card alone is
+-- told of; a settlement, which tells of all of a file's, leaves it out: its events lie right before `file.settled`.
 CREATE TABLE event (
     number      INTEGER PRIMARY KEY AUTOINCREMENT,
     at          INTEGER NOT NULL,
     kind        TEXT    NOT NULL,
     institution TEXT,
-    data        TEXT    NOT NULL
+    data        TEXT    NOT NULL,
+    card_id     INTEGER
 ) STRICT;
+
+CREATE INDEX event_settled ON event (number) WHERE kind = 'file.settled';
+CREATE INDEX event_of_card ON event (institution, card_id) WHERE card_id IS NOT NULL;
 
 -- What persons did, with who and why: written once, never changed, never deleted.
 CREATE TABLE audit (

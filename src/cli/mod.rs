@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod errors;
 mod events;
+mod explain;
 mod import;
 mod init;
 mod inspect;
@@ -80,6 +81,8 @@ enum Command {
     Abandon(abandon::AbandonArguments),
     /// Delivers a settled file once more: the same bytes, or a new file marked DUPLICATE; moves no plastic.
     Resend(resend::ResendArguments),
+    /// Tells the whole story of a card or a plastic, masked: orders, holds, files, and what to expect of the next night.
+    Explain(explain::ExplainArguments),
     /// Prints what happened as JSON Lines, oldest first.
     Events(events::EventsArguments),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
@@ -153,6 +156,7 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Resolve(resolve) => resolve::resolve(resolve, &home, output).await,
         Command::Abandon(abandon) => abandon::abandon(abandon, &home, output).await,
         Command::Resend(resend) => resend::resend(resend, &home, output).await,
+        Command::Explain(explain) => explain::explain(explain, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,

@@ -128,7 +128,8 @@ pub async fn open_night(
     })
 }
 
-fn products(config: &Config) -> BTreeMap<InstitutionId, BTreeMap<String, Product>> {
+/// Every product, by institution and code.
+pub(super) fn products(config: &Config) -> BTreeMap<InstitutionId, BTreeMap<String, Product>> {
     let mut products: BTreeMap<InstitutionId, BTreeMap<String, Product>> = BTreeMap::new();
     for product in &config.products {
         products.entry(product.institution.clone()).or_default().insert(product.code.clone(), product.clone());

@@ -30,8 +30,10 @@ pub use catalogue::{Catalogue, Offer};
 
 use crate::ambient::{Clock, Random};
 use crate::order::envelope::too_long;
-use crate::order::{ApiError, Envelope, ErrorCode, OrderId, Refusal, Unreadable};
-use crate::store::{IntakeWork, Store, StoreError, StoredAnswer};
+use crate::order::{
+    ApiError, Envelope, ErrorCode, Operation, Order, OrderId, PlasticReference, Refusal, Unreadable, UpdatePlastic,
+};
+use crate::store::{IntakeWork, OrderSubject, Store, StoreError, StoredAnswer};
 use crate::vault::Vault;
 use answer::Numbered;
 use lines::{Line, Lines};
@@ -207,13 +209,25 @@ impl<'a> Importer<'a> {
         let order = envelope.order(self.clock.now())?;
         let answer = self.apply(work, &order).await?;
         let stored = StoredAnswer { content_mac: mac.to_vec(), answer: json(&answer) };
-        work.save_answer(&institution, order_id.as_str(), &stored).await?;
+        let subject = subject_of(work, &order, &answer).await?;
+        work.save_answer(&institution, order_id.as_str(), &stored, &subject).await?;
         Ok((answer, false))
     }
 
     fn refused(&self, line: u64, order_id: Option<&OrderId>, refusal: &Refusal) -> String {
         numbered(line, &ApiError::new(order_id, refusal, self.random.uuid(), self.clock.now()))
     }
+}
+
+/// What the order was about, for who asks later why.
+async fn subject_of(work: &mut dyn IntakeWork, order: &Order, answer: &Answer) -> Result<OrderSubject, StoreError> {
+    let card_id = match &order.operation {
+        Operation::UpdatePlastic(UpdatePlastic { plastic: PlasticReference::Id(id), .. }) => {
+            work.plastic(&order.institution, *id).await?.map(|plastic| plastic.card_id)
+        }
+        operation => operation.named_card().or(answer.card_id),
+    };
+    Ok(OrderSubject { op: order.operation.name().as_str(), at: order.at, card_id })
 }
 
 fn read_batch<R: BufRead>(lines: &mut Lines<R>) -> Result<Vec<Line>, IntakeError> {

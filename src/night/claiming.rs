@@ -112,11 +112,9 @@ impl Night {
 
 /// What is due for an agreement.
 pub(super) fn due_of(terms: &Terms, order: &RunOrder) -> Due {
-    let code = terms.manufacturer.code.clone();
-    let is_default = terms.institution.default_manufacturer.as_ref() == Some(&code);
     Due {
         institution: terms.institution.id.clone(),
-        route: Route::Manufacturer { code, is_default },
+        route: Route::of(terms),
         cut_off: order.cut_off,
         cards: order.cards.clone(),
     }

@@ -9,8 +9,8 @@ use crate::agreement::{Agreement, Terms};
 use crate::ambient::Random;
 use crate::card::{FileId, InstitutionId, ProductionEvent};
 use crate::plan::MOST_FINDINGS;
-use crate::selection::{self, Candidate, Dossier, Finding, Production, ReasonCode, Request, Tally, Verdict};
-use crate::store::{Conclusion, Decide, Decision, NewFile, NewItem};
+use crate::selection::{self, Candidate, Dossier, Finding, Production, ReasonCode, Request, Standing, Tally, Verdict};
+use crate::store::{Conclusion, Decide, Decision, NewFile, NewItem, Stay};
 use crate::vault::Vault;
 
 /// Verdicts of one agreement, gathered while dossiers pass.
@@ -87,6 +87,11 @@ fn new_item(request: &Request, dossier: &Dossier, terms: &Terms, production: Pro
     }
 }
 
+/// What is written of a request that does not go.
+pub(super) fn stay(request: &Request, standing: Standing, code: ReasonCode) -> Stay {
+    Stay { record_uid: request.record_uid, standing, code }
+}
+
 /// A judge at the claim: what it decides is written.
 pub(super) struct ClaimJudge<'a> {
     pub(super) judge: Judge<'a>,
@@ -105,10 +110,11 @@ impl Decide for ClaimJudge<'_> {
         self.judge
             .judge(dossier)
             .into_iter()
-            .filter_map(|(request, verdict)| match verdict {
-                Verdict::Produce(production) => Some(Decision::Produce(new_item(request, dossier, terms, *production))),
-                Verdict::Close(reason) => Some(Decision::Close(request.record_uid, reason.code)),
-                Verdict::Hold(_) | Verdict::Exclude(_) => None,
+            .map(|(request, verdict)| match verdict {
+                Verdict::Produce(production) => Decision::Produce(new_item(request, dossier, terms, *production)),
+                Verdict::Close(reason) => Decision::Close(request.record_uid, reason.code),
+                Verdict::Hold(reason) => Decision::Stay(stay(request, Standing::Hold, reason.code)),
+                Verdict::Exclude(reason) => Decision::Stay(stay(request, Standing::Exclude, reason.code)),
             })
             .collect()
     }

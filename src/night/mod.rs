@@ -216,7 +216,7 @@ impl Night {
             resumed.extend(gathered.resumed);
             alerts.extend(gathered.alerts);
         }
-        let unrouted = self.unrouted(order, &mut alerts).await?;
+        let unrouted = self.unrouted(&run, &mut alerts).await?;
         self.expire_spool().await?;
         let mut report = Report {
             command: order.command,

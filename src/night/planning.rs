@@ -32,7 +32,7 @@ impl Night {
             }
         }
         if order.manufacturers.is_empty() {
-            for (institution, tally, findings) in self.left_out(order).await? {
+            for (institution, tally, findings) in self.left_out(order, None).await? {
                 plan.unrouted.push((institution, tally));
                 plan.findings.extend(findings);
             }

@@ -18,6 +18,7 @@ pub mod jwe;
 pub mod later;
 pub mod limits;
 pub mod plastic;
+mod subject;
 pub mod text;
 pub mod update_card;
 

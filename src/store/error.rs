@@ -91,6 +91,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the database said that its role may not read what was asked for (SQLSTATE 42501).
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Statement { source, .. } = self else { return false };
+        source.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501")
+    }
+
     /// Whether it is open if what was asked happened. Who gets such an error reads the state again (fault 8).
     pub fn outcome_unknown(&self) -> bool {
         matches!(self, Self::Unanswered { .. })

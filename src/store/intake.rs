@@ -33,6 +33,17 @@ pub struct StoredAnswer {
     pub answer: String,
 }
 
+/// What is kept of an order beside its answer: nothing of its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderSubject {
+    /// Its operation, for example `createCard`.
+    pub op: &'static str,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// The card it named or made; of a replacement the lost one.
+    pub card_id: Option<CardId>,
+}
+
 /// A card as intake reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCard {
@@ -67,12 +78,13 @@ pub trait IntakeWork: Send {
     /// The answer of an order that was taken before.
     async fn answer(&mut self, of: &InstitutionId, order_id: &str) -> Result<Option<StoredAnswer>, StoreError>;
 
-    /// Keeps the answer of an order.
+    /// Keeps the answer of an order, and what it was about.
     async fn save_answer(
         &mut self,
         of: &InstitutionId,
         order_id: &str,
         answer: &StoredAnswer,
+        subject: &OrderSubject,
     ) -> Result<(), StoreError>;
 
     /// The next unused id of a kind.

@@ -7,26 +7,30 @@
 mod error;
 pub mod intake;
 pub mod probes;
+mod route;
 pub mod rows;
 pub mod settings;
 mod sql;
+pub mod stories;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
 use crate::renewal::{Renewable, Renewal};
-use crate::selection::{Dossier, PinAction, ReasonCode};
+use crate::selection::{Dossier, PinAction, ReasonCode, Standing};
 use crate::settlement::{Authority, FileEvent};
 
 pub use error::StoreError;
-pub use intake::{IdKind, IntakeWork, NewCard, StoredAnswer, StoredCard};
+pub use intake::{IdKind, IntakeWork, NewCard, OrderSubject, StoredAnswer, StoredCard};
 pub use probes::{ProbeRow, Probes};
+pub use route::Route;
 pub use rows::{
     AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
     PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
 pub use sql::{PostgresAccess, SqlStore};
+pub use stories::{CardStory, Stories, Subject};
 
 /// Which due requests: those of one agreement, or those no agreement takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,25 +43,6 @@ pub struct Due {
     pub cut_off: DateTime<Utc>,
     /// Only these cards; empty = all.
     pub cards: Vec<CardId>,
-}
-
-/// The house a card goes to, as text in its embossing object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Route {
-    /// Cards of this house; with `is_default`, cards that name none too.
-    Manufacturer {
-        /// The house.
-        code: ManufacturerCode,
-        /// Whether it is the institution's default.
-        is_default: bool,
-    },
-    /// Cards that name none of `known`; cards that name none at all only where there is no default.
-    Elsewhere {
-        /// Houses with an active agreement.
-        known: Vec<ManufacturerCode>,
-        /// Whether the institution has a default house that is one of `known`.
-        has_default: bool,
-    },
 }
 
 /// A page of renewals.
@@ -97,6 +82,19 @@ pub enum Decision {
     Produce(NewItem),
     /// Close it without a record.
     Close(RecordUid, ReasonCode),
+    /// It stays OPEN; for the log of what stood in its way, which no decision reads (R54).
+    Stay(Stay),
+}
+
+/// A request that does not go tonight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay {
+    /// The request.
+    pub record_uid: RecordUid,
+    /// HOLD or EXCLUDE.
+    pub standing: Standing,
+    /// Why.
+    pub code: ReasonCode,
 }
 
 /// How a claim ends.
@@ -227,7 +225,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Probes + Send + Sync + std::fmt::Debug {
+pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 
@@ -281,6 +279,9 @@ pub trait Store: Probes + Send + Sync + std::fmt::Debug {
     /// Claims what is due for one agreement, in one transaction; see [`Decide`]. Files of this agreement that stand
     /// in CLAIMED with an earlier cut-off are claimed again under their ids and numbers.
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError>;
+
+    /// Writes down what stays outside any claim, because no agreement takes it. `night` is the date of T0.
+    async fn note_stays(&self, epoch: i64, night: NaiveDate, stays: &[Stay]) -> Result<(), StoreError>;
 
     /// Marks an agreement STOPPED (before claiming).
     async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError>;

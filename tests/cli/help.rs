@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::support::trial::{Outcome, emboss};
 
-const COMMANDS: [&str; 13] = [
-    "demo", "init", "import", "plan", "run", "schedule", "status", "resolve", "abandon", "resend", "events", "inspect",
-    "check",
+const COMMANDS: [&str; 14] = [
+    "demo", "init", "import", "plan", "run", "schedule", "status", "resolve", "abandon", "resend", "explain", "events",
+    "inspect", "check",
 ];
 
 fn golden(name: &str, text: &str) {

@@ -6,6 +6,7 @@ mod support;
 
 mod commands;
 mod exit_codes;
+mod explain;
 mod hardening;
 mod help;
 mod inspect;

@@ -160,6 +160,48 @@ fn events_are_lines_with_or_without_the_option() {
 }
 
 #[test]
+fn explain() {
+    let trial = Trial::with_orders();
+    trial.run(&["run"]).exits(0);
+    let outcome = trial.run(&["explain", "--card", "3001", "--json"]).exits(0);
+    let story = outcome.object();
+    let parts = "plastics orders requests standings stops files unfinished audit events next";
+    has_all(&story, "command institution cardId plasticId card exitCode", parts);
+    let card = "cardNumber productCode scheme status statusSince pinStatus physical scheduledClosing replaces replacedBy \
+                manufacturer customerId accountId";
+    has_all(&story["card"], card, "versions customerVersions accountVersions pins");
+    has_keys(&story["card"]["versions"][0], &["version", "at", "status", "pinStatus"]);
+    has_keys(&story["card"]["customerVersions"][0], &["version", "at"]);
+    has_keys(&story["card"]["accountVersions"][0], &["version", "at"]);
+    has_keys(&story["card"]["pins"][0], &["version", "at", "recordUid"]);
+    let plastic = "plasticId sequenceNumber productionEvent status expiry markedAt embossingDate";
+    has_all(&story["plastics"][0], plastic, "");
+    has_keys(&story["orders"][0], &["orderId", "op", "at", "description", "warnings"]);
+    let request = "recordUid plasticId productionEvent reproduction markedAt state reason fileId";
+    has_all(&story["requests"][0], request, "");
+    let file = "fileId fileName manufacturer sequenceNumber fileType resendOfFileId state night cutOff dataAsOf sha256 \
+                records abandoned trouble publishedAt settledAt";
+    has_all(&story["files"][0], file, "places deliveries");
+    has_keys(&story["files"][0]["places"][0], &["recordUid", "plasticId", "recordNumber", "takenOut"]);
+    let delivery = "deliveryNumber state attempt receipt startedAt publishedAt";
+    has_all(&story["files"][0]["deliveries"][0], delivery, "");
+    has_keys(&story["events"][0], &["number", "at", "kind", "data"]);
+    has_keys(&story["next"], &["businessDate", "cutOff", "requests"]);
+    assert!(outcome.stderr.starts_with("Card 3001 of 246001: 400000******"), "{}", outcome.stderr);
+    let held = trial.run(&["explain", "--card", "3003", "--json"]).exits(0).object();
+    has_keys(&held["standings"][0], &["recordUid", "verdict", "reason", "firstNight", "lastNight", "nights"]);
+    let expected = "recordUid plasticId productionEvent verdict manufacturer reason rule detail ageDays fileId advice";
+    has_all(&held["next"]["requests"][0], expected, "");
+    let name = trial.delivered()[0].clone();
+    fs::remove_file(trial.delivered_file()).unwrap();
+    trial.run(&["resend", "--file", &name, "--by", "anna", "--reason", "they lost it"]).exits(0);
+    let story = trial.run(&["explain", "--card", "3001", "--json"]).exits(0).object();
+    has_keys(&story["audit"][0], &["number", "at", "by", "action", "fileId", "reason"]);
+    let unknown = trial.run(&["explain", "--card", "1", "--json"]).exits(2).object();
+    has_keys(&unknown, &["error", "exitCode"]);
+}
+
+#[test]
 fn check() {
     let trial = Trial::new();
     trial.set_mode("keys/signer.key", 0o640);

@@ -15,6 +15,9 @@ pub(crate) mod files;
 #[path = "store_people.rs"]
 pub(crate) mod people;
 
+#[path = "store_stories.rs"]
+pub(crate) mod stories;
+
 #[path = "store_settlements.rs"]
 pub(crate) mod settlements;
 
@@ -97,6 +100,17 @@ macro_rules! contract {
                 r67_r130_a_duplicate_repeats_the_items_and_moves_nothing,
                 a_duplicate_lets_items_go_and_their_requests_stay_sent,
                 only_a_settled_file_is_duplicated,
+            }
+            stories {
+                r54_a_claim_writes_down_what_stays,
+                what_stays_is_written_with_its_claim_or_not_at_all,
+                every_request_that_stays_is_written,
+                a_story_has_the_orders_of_its_card,
+                a_story_tells_what_became_of_a_card,
+                a_story_follows_a_file_that_is_sent_again,
+                a_story_has_every_request_of_its_card,
+                ids_are_found_in_every_institution_that_has_them,
+                a_story_waits_for_no_writer,
             }
             renewals {
                 r110_a_month_is_read_by_the_newest_plastic_in_use,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::seed::*;
 use emboss::agreement::{FileFormat, FileVersion};
 use emboss::card::*;
-use emboss::selection::{Dossier, PinAction, ReasonCode};
+use emboss::selection::{Dossier, PinAction, ReasonCode, Request};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::*;
 use uuid::Uuid;
@@ -16,6 +16,8 @@ pub(crate) struct Script {
     pub(crate) close: BTreeMap<RecordUid, ReasonCode>,
     /// Requests that stay OPEN.
     pub(crate) hold: Vec<RecordUid>,
+    /// Requests that stay OPEN, and what is written down of them.
+    pub(crate) stay: Vec<Stay>,
     /// What to do about PINs.
     pub(crate) pin: PinAction,
     /// Whether PIN letters are printed.
@@ -37,6 +39,7 @@ impl Default for Script {
         Self {
             close: BTreeMap::new(),
             hold: Vec::new(),
+            stay: Vec::new(),
             pin: PinAction::Generate,
             prints_pin: true,
             settles_to: PlasticStatus::Active,
@@ -56,9 +59,11 @@ impl Decide for Script {
     fn decide(&mut self, dossier: &Dossier) -> Vec<Decision> {
         self.seen.push(dossier.clone());
         let due = dossier.requests.iter().filter(|request| !self.hold.contains(&request.record_uid));
-        due.map(|request| match self.close.get(&request.record_uid) {
-            Some(code) => Decision::Close(request.record_uid, *code),
-            None => {
+        let stay = |request: &Request| self.stay.iter().find(|stay| stay.record_uid == request.record_uid);
+        due.map(|request| match (self.close.get(&request.record_uid), stay(request)) {
+            (Some(code), _) => Decision::Close(request.record_uid, *code),
+            (None, Some(stay)) => Decision::Stay(*stay),
+            (None, None) => {
                 let ropin = request.event == ProductionEvent::Ropin;
                 Decision::Produce(NewItem {
                     record_uid: request.record_uid,

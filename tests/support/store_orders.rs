@@ -23,7 +23,8 @@ pub(crate) async fn what_intake_writes_it_reads_back(store: &dyn Store) {
     let mut seed = Seed::begin(store).await;
     seed.reissued_card(7, Some("HOUSE")).await;
     let answer = StoredAnswer { content_mac: vec![1, 2, 3], answer: "{\"id\":\"7\"}".into() };
-    seed.work.save_answer(&seed.of, "o-1", &answer).await.unwrap();
+    let subject = OrderSubject { op: "createCard", at: marked(), card_id: Some(card_id(7)) };
+    seed.work.save_answer(&seed.of, "o-1", &answer, &subject).await.unwrap();
     seed.commit().await;
 
     let mut seed = Seed::begin(store).await;

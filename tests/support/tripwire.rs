@@ -6,15 +6,15 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use emboss::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
 use emboss::renewal::Renewable;
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
-    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock, RunRow,
-    SettleOutcome, Store, StoreError,
+    AgreementNight, AuditRow, CardStory, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork,
+    ItemCounts, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock,
+    RunRow, SettleOutcome, Stay, Store, StoreError, Stories, Subject,
 };
 
 /// Whether the step itself still happens.
@@ -127,6 +127,19 @@ impl Probes for Tripwire {
 }
 
 #[async_trait]
+impl Stories for Tripwire {
+    async fn bearers(&self, subject: Subject) -> Result<Vec<(InstitutionId, CardId)>, StoreError> {
+        self.here()?;
+        self.inner.bearers(subject).await
+    }
+
+    async fn story(&self, of: &InstitutionId, card_id: CardId) -> Result<Option<CardStory>, StoreError> {
+        self.here()?;
+        self.inner.story(of, card_id).await
+    }
+}
+
+#[async_trait]
 impl Store for Tripwire {
     async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
         self.here()?;
@@ -196,6 +209,10 @@ impl Store for Tripwire {
 
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         self.step("claim", self.inner.claim(order, decide)).await
+    }
+
+    async fn note_stays(&self, epoch: i64, night: NaiveDate, stays: &[Stay]) -> Result<(), StoreError> {
+        self.step("note_stays", self.inner.note_stays(epoch, night, stays)).await
     }
 
     async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError> {

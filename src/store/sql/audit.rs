@@ -52,17 +52,19 @@ impl Order<'_> {
 
 /// Rows with a number over `number`.
 pub(super) async fn after(store: &SqlStore, number: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-    let take = |row: &Row| {
-        let mut columns = Columns::of("audit", row);
-        Ok(AuditRow {
-            number: columns.take()?,
-            at: columns.instant()?,
-            actor: columns.take()?,
-            action: columns.take()?,
-            subject: columns.take()?,
-            reason: columns.take()?,
-            data: columns.take()?,
-        })
-    };
-    AUDIT_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, take).await
+    AUDIT_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, row).await
+}
+
+/// A row with all its columns.
+pub(super) fn row(row: &Row) -> Result<AuditRow, StoreError> {
+    let mut columns = Columns::of("audit", row);
+    Ok(AuditRow {
+        number: columns.take()?,
+        at: columns.instant()?,
+        actor: columns.take()?,
+        action: columns.take()?,
+        subject: columns.take()?,
+        reason: columns.take()?,
+        data: columns.take()?,
+    })
 }

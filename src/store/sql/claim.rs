@@ -13,7 +13,7 @@ use super::columns::Columns;
 use super::connection::Connection;
 use super::statement::Call;
 use super::value::Value;
-use super::{SqlStore, dossiers, events, files, items, runs};
+use super::{SqlStore, dossiers, events, files, items, runs, standing};
 use crate::card::{FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
 use crate::fault::{self, Point};
@@ -141,6 +141,7 @@ impl Claim<'_> {
         let mut walk = dossiers::Walk::begin(&self.order.due, self.connection).await?;
         loop {
             let (mut frozen, mut closed) = (Vec::new(), BTreeMap::<ReasonCode, Vec<String>>::new());
+            let mut stays = Vec::new();
             let take = |dossier: Dossier| {
                 for decision in decide.decide(&dossier) {
                     match decision {
@@ -148,6 +149,7 @@ impl Claim<'_> {
                         Decision::Close(record_uid, code) => {
                             closed.entry(code).or_default().push(record_uid.to_string());
                         }
+                        Decision::Stay(stay) => stays.push(stay),
                     }
                 }
                 Ok(())
@@ -155,6 +157,7 @@ impl Claim<'_> {
             let was_last = walk.next(self.connection, take).await?;
             self.write_items(frozen, decide).await?;
             self.close(closed).await?;
+            standing::write(self.connection, self.order.due.cut_off.date_naive(), &stays).await?;
             if was_last {
                 return Ok(());
             }

@@ -37,11 +37,13 @@ statement!(
     WHERE record_uid = ANY($1) AND state = 'OPEN' AND institution = $2")
 );
 statement!(
-    pub(super) TELL_CLOSED = sqlite("INSERT INTO event (at, kind, institution, data)
-    SELECT $4, 'request.closed', $2, json_object('recordUid', value, 'reason', $3, 'runId', $5)
+    pub(super) TELL_CLOSED = sqlite("INSERT INTO event (at, kind, institution, data, card_id)
+    SELECT $4, 'request.closed', $2, json_object('recordUid', value, 'reason', $3, 'runId', $5),
+        (SELECT r.card_id FROM production_request AS r WHERE r.record_uid = value)
     FROM json_each($1)"),
-    postgres("INSERT INTO event (at, kind, institution, data)
-    SELECT $4, 'request.closed', $2, json_build_object('recordUid', uid, 'reason', $3, 'runId', $5)::text
+    postgres("INSERT INTO event (at, kind, institution, data, card_id)
+    SELECT $4, 'request.closed', $2, json_build_object('recordUid', uid, 'reason', $3, 'runId', $5)::text,
+        (SELECT r.card_id FROM production_request AS r WHERE r.record_uid = uid)
     FROM UNNEST($1) AS closed (uid)")
 );
 // Items behind place `$3` of file `$1`: the boundary is looked up once.

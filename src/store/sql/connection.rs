@@ -74,6 +74,11 @@ impl Transaction {
         Self { connection: Connection::Sqlite(Held::Writer(transaction)), _turn: Some(turn) }
     }
 
+    /// One of SQLite's readers: it stands in nobody's line.
+    pub(super) fn reading(transaction: sqlx::Transaction<'static, Sqlite>) -> Self {
+        Self { connection: Connection::Sqlite(Held::Writer(transaction)), _turn: None }
+    }
+
     pub(super) fn postgres(transaction: sqlx::Transaction<'static, Postgres>) -> Self {
         Self { connection: Connection::Postgres(Held::Writer(transaction)), _turn: None }
     }

@@ -9,14 +9,14 @@ use super::connection::{Connection, Database};
 use super::many::Kind::{Integer, Text};
 use super::many::ManyRows;
 use super::statement::{Row, statement};
-use crate::card::InstitutionId;
+use crate::card::{CardId, InstitutionId};
 use crate::store::{EventRow, StoreError};
 
-statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data) VALUES ($1, $2, $3, $4)");
+statement!(WRITE_EVENT = "INSERT INTO event (at, kind, institution, data, card_id) VALUES ($1, $2, $3, $4, $5)");
 const WRITE_EVENTS: ManyRows = ManyRows {
     name: "WRITE_EVENTS",
-    insert: "INSERT INTO event (at, kind, institution, data)",
-    kinds: &[Integer, Text, Text, Text],
+    insert: "INSERT INTO event (at, kind, institution, data, card_id)",
+    kinds: &[Integer, Text, Text, Text, Integer],
     then: "",
 };
 statement!(
@@ -44,22 +44,45 @@ pub(super) async fn write(
     institution: Option<&InstitutionId>,
     data: &serde_json::Value,
 ) -> Result<(), StoreError> {
+    write_about(connection, at, kind, (institution, None), data).await
+}
+
+/// Writes one event that tells of one card alone, so that the card's story finds it.
+pub(super) async fn write_of_card(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    kind: &str,
+    institution: &InstitutionId,
+    card_id: CardId,
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
+    write_about(connection, at, kind, (Some(institution), Some(card_id)), data).await
+}
+
+async fn write_about(
+    connection: &mut Connection,
+    at: DateTime<Utc>,
+    kind: &str,
+    (institution, card_id): (Option<&InstitutionId>, Option<CardId>),
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
     turn(connection).await?;
     let call = WRITE_EVENT.call().bind(at.timestamp_micros()).bind(kind).bind(institution.map(InstitutionId::as_str));
-    call.bind(data.to_string()).run(connection).await?;
+    call.bind(data.to_string()).bind(card_id.map(CardId::get)).run(connection).await?;
     Ok(())
 }
 
-/// Writes many events of an institution, in their order.
+/// Writes many events of an institution, each of one card, in their order.
 pub(super) async fn write_many(
     connection: &mut Connection,
     at: DateTime<Utc>,
     institution: &InstitutionId,
-    told: Vec<(&'static str, serde_json::Value)>,
+    told: Vec<(CardId, &'static str, serde_json::Value)>,
 ) -> Result<(), StoreError> {
     turn(connection).await?;
-    let columns = |(kind, data): (&str, serde_json::Value)| {
-        vec![at.timestamp_micros().into(), kind.into(), institution.as_str().into(), data.to_string().into()]
+    let columns = |(card_id, kind, data): (CardId, &str, serde_json::Value)| {
+        let card_id = card_id.get().into();
+        vec![at.timestamp_micros().into(), kind.into(), institution.as_str().into(), data.to_string().into(), card_id]
     };
     let rows: Vec<_> = told.into_iter().map(columns).collect();
     let count = rows.len() as u64;
@@ -68,15 +91,17 @@ pub(super) async fn write_many(
 
 /// Events with a number over `number`.
 pub(super) async fn after(store: &SqlStore, number: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-    let take = |row: &Row| {
-        let mut columns = Columns::of("event", row);
-        Ok(EventRow {
-            number: columns.take()?,
-            at: columns.instant()?,
-            kind: columns.take()?,
-            institution: columns.parse_optional()?,
-            data: columns.take()?,
-        })
-    };
-    EVENTS_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, take).await
+    EVENTS_AFTER.call().bind(number).bind(limit).each(&mut store.reader().await?, row).await
+}
+
+/// A row of number, instant, kind, institution and data.
+pub(super) fn row(row: &Row) -> Result<EventRow, StoreError> {
+    let mut columns = Columns::of("event", row);
+    Ok(EventRow {
+        number: columns.take()?,
+        at: columns.instant()?,
+        kind: columns.take()?,
+        institution: columns.parse_optional()?,
+        data: columns.take()?,
+    })
 }

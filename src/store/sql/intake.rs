@@ -16,7 +16,7 @@ use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
 use crate::selection::{ReasonCode, Request};
-use crate::store::{IdKind, IntakeWork, ItemPin, NewCard, StoreError, StoredAnswer, StoredCard};
+use crate::store::{IdKind, IntakeWork, ItemPin, NewCard, OrderSubject, StoreError, StoredAnswer, StoredCard};
 
 /// One transaction of intake; rolled back when dropped.
 pub(super) struct SqlIntake {
@@ -93,9 +93,12 @@ impl IntakeWork for SqlIntake {
         of: &InstitutionId,
         order_id: &str,
         answer: &StoredAnswer,
+        subject: &OrderSubject,
     ) -> Result<(), StoreError> {
         let call = sql::SAVE_ANSWER.call().bind(of.as_str()).bind(order_id);
-        call.bind(answer.content_mac.as_slice()).bind(answer.answer.as_str()).run(self.connection()).await?;
+        let call = call.bind(answer.content_mac.as_slice()).bind(answer.answer.as_str()).bind(subject.op);
+        let call = call.bind(subject.at.timestamp_micros()).bind(subject.card_id.map(CardId::get));
+        call.run(self.connection()).await?;
         Ok(())
     }
 
@@ -214,7 +217,7 @@ impl IntakeWork for SqlIntake {
             "plasticId": plastic.plastic_id, "cardId": plastic.card_id,
             "from": plastic.status, "to": to,
         });
-        events::write(self.connection(), at, "plastic.moved", Some(of), &data).await
+        events::write_of_card(self.connection(), at, "plastic.moved", of, plastic.card_id, &data).await
     }
 
     async fn new_request(&mut self, of: &InstitutionId, card: CardId, request: &Request) -> Result<(), StoreError> {
@@ -287,7 +290,8 @@ impl IntakeWork for SqlIntake {
     }
 }
 
-fn plastic(row: &Row) -> Result<Plastic, StoreError> {
+/// A row of [`sql::PLASTICS`].
+pub(super) fn plastic(row: &Row) -> Result<Plastic, StoreError> {
     let mut columns = Columns::of("plastic", row);
     let card_id = columns.card_id()?;
     columns.plastic(card_id)

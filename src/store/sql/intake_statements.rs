@@ -7,7 +7,8 @@ use crate::store::IdKind;
 statement!(pub(super) ANSWER = "SELECT content_mac, answer FROM order_answer WHERE institution = $1 AND order_id = $2");
 statement!(
     pub(super) SAVE_ANSWER =
-        "INSERT INTO order_answer (institution, order_id, content_mac, answer) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO order_answer (institution, order_id, content_mac, answer, op, at, card_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 
 /// The end of the run of used ids that begins at `$first`, or no row where that is free.

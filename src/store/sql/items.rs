@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::claim::expect_count;
@@ -97,6 +98,7 @@ statement!(
     WHERE state = 'CLAIMED' AND file_id = $1
       AND record_uid IN (SELECT record_uid FROM file_item WHERE file_id = $1 AND live = 1)"
 );
+statement!(CARD_OF_REQUEST = "SELECT card_id FROM production_request WHERE record_uid = $1");
 statement!(RELEASE_ITEMS = "UPDATE file_item SET live = 0, reason = $2 WHERE file_id = $1 AND live = 1");
 
 /// A page of items.
@@ -220,10 +222,26 @@ pub(super) async fn release(
             let mut data = files::about(&file);
             data["recordUid"] = json!(record_uid);
             data["reason"] = json!(code);
-            events::write(&mut transaction, now, "item.released", Some(&file.institution), &data).await?;
+            tell_released(&mut transaction, now, &file, &record_uid, &data).await?;
         }
     }
     transaction.commit().await
+}
+
+async fn tell_released(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+    file: &FileRow,
+    record_uid: &str,
+    data: &serde_json::Value,
+) -> Result<(), StoreError> {
+    let row = CARD_OF_REQUEST.call().bind(record_uid).row(connection).await?;
+    let row = row.ok_or_else(|| StoreError::Corrupt {
+        what: format!("request {record_uid}"),
+        reason: format!("file {} has it, but it is not there", file.file_id),
+    })?;
+    let card_id = Columns::of("production_request", &row).card_id()?;
+    events::write_of_card(connection, now, "item.released", &file.institution, card_id, data).await
 }
 
 /// Takes every item out of a file: their requests are OPEN again, those of a duplicate stay SENT.

@@ -29,7 +29,10 @@ mod settle;
 mod settle_statements;
 mod sqlite;
 mod sqlite_lock;
+mod standing;
 mod statement;
+mod stories;
+mod story_statements;
 mod transitions;
 mod value;
 
@@ -38,7 +41,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 use tokio::sync::Mutex;
@@ -50,8 +53,8 @@ use self::sqlite::Pools;
 use self::statement::{failed, statement};
 use super::{
     AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RenewalOrder, RunLock, RunRow, SettleOutcome, Store,
-    StoreError,
+    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RenewalOrder, RunLock, RunRow, SettleOutcome, Stay,
+    Store, StoreError,
 };
 use crate::ambient::{Clock, Random};
 use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
@@ -260,6 +263,10 @@ impl Store for SqlStore {
 
     async fn claim(&self, order: &ClaimOrder, decide: &mut dyn Decide) -> Result<Claimed, StoreError> {
         claim::claim(self, order, decide).await
+    }
+
+    async fn note_stays(&self, epoch: i64, night: NaiveDate, stays: &[Stay]) -> Result<(), StoreError> {
+        standing::note(self, epoch, night, stays).await
     }
 
     async fn stop(&self, night: &AgreementNight, epoch: i64) -> Result<(), StoreError> {

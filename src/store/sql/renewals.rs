@@ -235,7 +235,7 @@ impl Made<'_> {
     }
 
     /// R143: an event for the new plastic, and one for each that it closes.
-    fn told(&self, order: &RenewalOrder<'_>) -> Vec<(&'static str, serde_json::Value)> {
+    fn told(&self, order: &RenewalOrder<'_>) -> Vec<(CardId, &'static str, serde_json::Value)> {
         let Plastic { plastic_id, card_id, sequence_number, event, status, expiry, .. } = &self.plastic;
         let renewed = json!({
             "plasticId": plastic_id, "cardId": card_id, "sequenceNumber": sequence_number, "productionEvent": event,
@@ -245,8 +245,8 @@ impl Made<'_> {
             let data = json!({
                 "plasticId": closed, "cardId": card_id, "from": from, "to": "CLOSED", "runId": order.run_id,
             });
-            ("plastic.moved", data)
+            (*card_id, "plastic.moved", data)
         });
-        std::iter::once(("plastic.renewed", renewed)).chain(closed).collect()
+        std::iter::once((*card_id, "plastic.renewed", renewed)).chain(closed).collect()
     }
 }
