@@ -25,6 +25,5 @@ mod replace;
 mod support;
 mod updates;
 #[allow(dead_code, reason = "shared with tests that open the whole vault")]
-#[allow(dead_code, reason = "other test programs use the rest")]
 #[path = "../support/vector_keys.rs"]
 mod vector_keys;

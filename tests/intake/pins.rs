@@ -53,6 +53,10 @@ struct PinRow {
     pvv_key: String,
 }
 
+fn owner(card: &str) -> Owner {
+    Owner { institution: issuer(), card_id: Some(card_id(card)) }
+}
+
 impl Desk {
     async fn pins(&self, card: &str) -> Vec<PinRow> {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
@@ -72,12 +76,8 @@ impl Desk {
         rows.into_iter().map(row).collect()
     }
 
-    fn owner(&self, card: &str) -> Owner {
-        Owner { institution: issuer(), card_id: Some(card_id(card)) }
-    }
-
     fn stored(&self, card: &str, row: &PinRow) -> StoredPin {
-        self.vault.open_pin(&self.owner(card), row.version, &Wrapped(row.stored.clone())).unwrap()
+        self.vault.open_pin(&owner(card), row.version, &Wrapped(row.stored.clone())).unwrap()
     }
 
     /// Whether a row of `pin` holds this PIN.
@@ -124,7 +124,7 @@ async fn r32_r36_a_pin_in_every_format_is_on_record_with_its_pvv_and_the_card_in
         assert_eq!((row.pvki.as_str(), row.pvv_key.as_str()), ("3", "pvk-1"));
         assert!(desk.holds("3001", row, "4711").await, "{format}");
         assert!(!desk.holds("3001", row, "4712").await, "{format}");
-        let pvv = desk.vault.open_pvv(&desk.owner("3001"), 1, &Wrapped(row.pvv.clone())).unwrap();
+        let pvv = desk.vault.open_pvv(&owner("3001"), 1, &Wrapped(row.pvv.clone())).unwrap();
         let spec = PvvSpec { key_id: "pvk-1".into(), pvki: "3".into() };
         assert_eq!(pvv, desk.vault.crypto().pvv(&pan, &desk.stored("3001", row), &spec).await.unwrap());
     }
