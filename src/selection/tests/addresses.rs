@@ -4,6 +4,7 @@ use super::*;
 use crate::card::{CardDeliveryType, LetterSet, Recipient, TemporaryAddress};
 
 type Set = fn(&mut Dossier);
+type SetName = fn(&mut Recipient);
 type Put = fn(&mut Address, Option<String>);
 
 /// Every line of an address.
@@ -113,10 +114,10 @@ fn bare_over_full(level: usize, bare: &Address) -> Dossier {
 
 #[test]
 fn r82_no_level_is_completed_from_a_weaker_one_for_card_or_pin() {
-    for level in 0..CARD_LEVELS.len() {
+    for (level, (source, _)) in CARD_LEVELS.into_iter().enumerate() {
         let production = produced(&bare_over_full(level, &address("Bare")), &terms());
         let (card, pin) = (production.card_delivery.unwrap(), production.pin_mailer.unwrap());
-        assert_eq!((card.source, pin.source), (CARD_LEVELS[level].0, CARD_LEVELS[level].0));
+        assert_eq!((card.source, pin.source), (source, source));
         assert_eq!((card.address, pin.address), (address("Bare"), address("Bare")), "{level}");
     }
 }
@@ -256,7 +257,7 @@ fn r88_every_line_and_every_name_of_the_recipient_is_held_to_the_houses_letters(
         assert_eq!(told(&verdict), "HOLD ADDRESS_CHARSET");
         assert_eq!(detail(&verdict), format!("{name}: position 1, U+00C5, address of CUSTOMER"));
     }
-    let names: [(&str, fn(&mut Recipient)); 4] = [
+    let names: [(&str, SetName); 4] = [
         ("salutation", |name| name.salutation = Some("Fr\u{F6}".into())),
         ("firstName", |name| name.first_name = "Bj\u{F6}".into()),
         ("middleName", |name| name.middle_name = Some("Bj\u{F6}".into())),
