@@ -39,7 +39,7 @@ pub struct Day {
 ///
 /// let date = renewal_date("2022-06".parse()?, 45);
 /// assert_eq!(date.to_string(), "2022-05-16");
-/// # Ok::<(), emboss::card::ExpiryError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn renewal_date(expiry: Expiry, days: u32) -> NaiveDate {
     expiry.last_day().checked_sub_days(Days::new(days.into())).unwrap_or(NaiveDate::MIN)
