@@ -58,6 +58,30 @@ impl Day {
     }
 }
 
+/// What a ruling looks at of a card: nothing that only some may read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardFacts {
+    /// Its product's code.
+    pub product_code: String,
+    /// Its status.
+    pub status: CardStatus,
+    /// When it closes by schedule.
+    pub scheduled_closing: Option<DateTime<Utc>>,
+    /// Whether a plastic is made at all; absent: the product says so.
+    pub physical: Option<bool>,
+}
+
+impl From<Card> for CardFacts {
+    fn from(card: Card) -> Self {
+        Self {
+            product_code: card.product_code,
+            status: card.status,
+            scheduled_closing: card.scheduled_closing,
+            physical: card.embossing.physical,
+        }
+    }
+}
+
 /// A card whose newest plastic ends soon, as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewable {
@@ -66,7 +90,7 @@ pub struct Renewable {
     /// Its newest version, by number and content.
     pub card_version: i64,
     /// The card.
-    pub card: Card,
+    pub card: CardFacts,
     /// Every plastic of the card by sequence number, cancelled ones too, because their numbers are used (R118).
     pub plastics: Vec<Plastic>,
 }
@@ -177,7 +201,7 @@ fn due(found: &Renewable, day: Day) -> Option<&Plastic> {
 fn renewal(found: &Renewable, newest: &Plastic, products: &BTreeMap<String, Product>) -> Result<Renewal, Obstacle> {
     let product = products.get(&found.card.product_code).ok_or(Obstacle::ProductUnknown)?;
     let is_virtual = newest.event.is_virtual();
-    if !is_virtual && Product::no_plastic(Some(product), found.card.embossing.physical).is_some() {
+    if !is_virtual && Product::no_plastic(Some(product), found.card.physical).is_some() {
         return Err(Obstacle::PhysicalFalse);
     }
     let closed = found.plastics.iter().filter(|plastic| is_virtual && plastic.status.is_in_use());

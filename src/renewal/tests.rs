@@ -25,7 +25,7 @@ const DUE: &str = "2029-11-16";
 fn card() -> Renewable {
     let dossier = dossier();
     let plastics = vec![plastic(1, Ncrd, Active)];
-    Renewable { card_id: dossier.card_id, card_version: 4, card: dossier.card, plastics }
+    Renewable { card_id: dossier.card_id, card_version: 4, card: dossier.card.into(), plastics }
 }
 
 fn with(plastics: Vec<Plastic>) -> Renewable {
@@ -200,7 +200,7 @@ fn r4_r110_what_no_plastic_can_be_made_of_is_an_obstacle() {
     ] {
         let mut found = card();
         found.card.product_code = product.into();
-        found.card.embossing.physical = physical;
+        found.card.physical = physical;
         let obstacle = match ruled(&found, DUE) {
             Ruling::Obstructed(obstacle) => Some(obstacle),
             _ => None,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Outlook, Story, advice};
 use crate::card::Plastic;
+use crate::renewal::Ruling;
 use crate::store::stories::{DeliveryNote, FileNote, ItemNote, OrderNote, RequestNote, StandingNote, VersionNote};
 use crate::store::{AuditRow, CardStory, EventRow, Subject};
 
@@ -34,6 +35,7 @@ impl Story {
                 "businessDate": self.night.date.to_string(),
                 "cutOff": rfc3339(self.night.cut_off),
                 "requests": list(&self.outlook, outlook),
+                "renewal": self.renewal.as_ref().map(renewal),
             },
             "exitCode": 0,
         })
@@ -192,6 +194,20 @@ fn audit(row: &AuditRow) -> Value {
 fn event(row: &EventRow) -> Value {
     let data: Value = serde_json::from_str(&row.data).unwrap_or_default();
     json!({ "number": row.number, "at": rfc3339(row.at), "kind": row.kind, "data": data })
+}
+
+fn renewal(ruling: &Ruling) -> Value {
+    match ruling {
+        Ruling::NotDue => Value::Null,
+        Ruling::Renew(renewal) => json!({
+            "predecessorId": renewal.predecessor,
+            "productionEvent": renewal.event,
+            "sequenceNumber": renewal.sequence_number,
+            "expiry": renewal.expiry,
+            "obstacle": null,
+        }),
+        Ruling::Obstructed(obstacle) => json!({ "obstacle": obstacle }),
+    }
 }
 
 fn outlook(outlook: &Outlook) -> Value {

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub use outlook::{Grounds, Outlook, Prospect};
 
 use crate::card::{InstitutionId, ManufacturerCode, PlasticId};
+use crate::renewal::Ruling;
 use crate::store::stories::{RequestNote, StopNote};
 use crate::store::{CardStory, EventRow, Store, StoreError, Subject};
 
@@ -38,6 +39,9 @@ pub struct Story {
     pub house: Option<ManufacturerCode>,
     /// What is to be expected of its open requests.
     pub outlook: Vec<Outlook>,
+    /// What the night makes of the card, or of the plastic that was asked for, before anything else; `None` where it is not
+    /// due.
+    pub renewal: Option<Ruling>,
     /// When.
     pub night: NextNight,
 }
@@ -56,6 +60,7 @@ pub async fn tell(
     let bearers = store.bearers(subject).await?;
     let Some((_, card_id)) = bearers.into_iter().find(|(id, _)| id == institution) else { return Ok(None) };
     let Some(mut card) = store.story(institution, card_id).await? else { return Ok(None) };
+    let renewal = grounds.renewal(&card, subject, night);
     if let Subject::Plastic(plastic_id) = subject {
         narrow(&mut card, plastic_id);
     }
@@ -65,7 +70,7 @@ pub async fn tell(
     card.stops.retain(|stop| house.as_ref() == Some(&stop.manufacturer) && concerns(stop, &requests, &taken));
     card.unfinished.retain(|file| house.as_ref() == Some(&file.manufacturer));
     let outlook = grounds.outlook(store, &card, night.cut_off).await?;
-    Ok(Some(Story { subject, card, house, outlook, night }))
+    Ok(Some(Story { subject, card, house, outlook, renewal, night }))
 }
 
 /// T0 of the file that took each request, in the order of the requests; none for one that is OPEN or was closed.

@@ -7,12 +7,15 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::NextNight;
+
 use crate::agreement::{Institution, Manufacturer, Product, Terms};
 use crate::card::product::words;
 use crate::card::{CardId, FileId, InstitutionId, ManufacturerCode, PlasticId, ProductionEvent, RecordUid};
+use crate::renewal::{self, CardFacts, Day, Renewable, Ruling};
 use crate::selection::{self, Candidate, Reason, ReasonCode, Verdict};
 use crate::store::stories::RequestNote;
-use crate::store::{CardStory, Due, Route, Store, StoreError};
+use crate::store::{CardStory, Due, Route, Store, StoreError, Subject};
 
 static NO_PRODUCTS: BTreeMap<String, Product> = BTreeMap::new();
 
@@ -88,6 +91,27 @@ impl Grounds<'_> {
 
     fn institution(&self, id: &InstitutionId) -> Option<&Institution> {
         self.institutions.iter().find(|known| known.id == *id)
+    }
+
+    /// R110-R113: whether the night renews the card first. That keys take new cards is not asked: who asks has none.
+    pub(super) fn renewal(&self, story: &CardStory, subject: Subject, night: NextNight) -> Option<Ruling> {
+        let institution = self.institution(&story.institution).filter(|institution| institution.renewal)?;
+        let newest = story.versions.last()?;
+        let card = CardFacts {
+            product_code: newest.product_code.clone(),
+            status: newest.status,
+            scheduled_closing: newest.scheduled_closing,
+            physical: newest.physical,
+        };
+        let (card_id, card_version) = (story.card_id, newest.note.version);
+        let found = Renewable { card_id, card_version, card, plastics: story.plastics.clone() };
+        let is_about = match subject {
+            Subject::Card(_) => true,
+            Subject::Plastic(id) => found.newest().is_some_and(|plastic| plastic.plastic_id == id),
+        };
+        let day = Day { date: night.date, cut_off: night.cut_off, renewal_days: institution.renewal_days };
+        let products = self.products.get(&story.institution).unwrap_or(&NO_PRODUCTS);
+        Some(renewal::rule(&found, day, products)).filter(|ruling| is_about && *ruling != Ruling::NotDue)
     }
 
     /// What is to be expected of each request that is OPEN or CLAIMED.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::json::{answered, masked};
 use super::{Outlook, Prospect, Story, advice};
 use crate::card::{FileId, PlasticId, RecordUid};
+use crate::renewal::{Renewal, Ruling};
 use crate::selection::Standing;
 use crate::store::stories::{DeliveryNote, FileNote, RequestNote, StandingNote, VersionNote};
 use crate::store::{EventRow, Subject};
@@ -210,7 +211,9 @@ impl Story {
     fn write_outlook(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let night = self.night;
         writeln!(f, "\nAs things stand now, for the night of {} (marked until {})", night.date, time(night.cut_off))?;
-        if self.outlook.is_empty() {
+        if let Some(ruling) = &self.renewal {
+            wrap(f, 2, &renewed(ruling))?;
+        } else if self.outlook.is_empty() {
             return writeln!(f, "  Nothing of this is marked for production: nothing goes, nothing is held.");
         }
         for outlook in &self.outlook {
@@ -264,6 +267,20 @@ impl Story {
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str, count: usize) -> fmt::Result {
     if count == 0 { writeln!(f, "\n{title}: none") } else { writeln!(f, "\n{title}") }
+}
+
+/// What becomes of a card that is due, before the night does anything else.
+fn renewed(ruling: &Ruling) -> String {
+    match ruling {
+        Ruling::NotDue => String::new(),
+        Ruling::Renew(Renewal { predecessor, sequence_number, event, expiry, .. }) => {
+            let then = if event.is_virtual() { "is in use at once" } else { "then goes like what is marked" };
+            format!(
+                "plastic {predecessor} is renewed first (R112): {event}, number {sequence_number}, {expiry}, {then}."
+            )
+        }
+        Ruling::Obstructed(obstacle) => format!("The card ends soon and is not renewed: {obstacle} (R110)."),
+    }
 }
 
 fn time(at: DateTime<Utc>) -> String {

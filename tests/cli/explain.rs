@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::support::trial::{Trial, card, customer, execute, order, orders, two_days_ago};
@@ -144,6 +144,37 @@ fn what_was_sent_is_told_with_file_receipt_and_what_persons_did() {
     assert_eq!(story["card"]["pins"].as_array().unwrap().len(), 1);
     let text = trial.run(&["explain", "--card", "3002"]).exits(0);
     text.says(&[&name, &format!("record {place}: "), "receipt: ", "by anna: they lost it", "duplicate of"]);
+}
+
+/// R112: a card of which nothing is marked may be renewed all the same, as the first thing the night does.
+#[test]
+fn r112_what_the_next_night_renews_is_told() {
+    let trial = Trial::new();
+    let next = last_night() + Days::new(1);
+    let ends = json!({ "expiration": { "year": next.year(), "month": next.month() } });
+    trial.import(&[orders()[..2].to_vec(), vec![card("o-3", "3001", &ends)]].concat()).exits(0);
+    trial.run(&["run"]).exits(0);
+    let told = || trial.run(&["explain", "--card", "3001"]).exits(0);
+    assert_eq!(explained(&trial, "3001")["next"]["renewal"], Value::Null, "switched off");
+    told().says(&["nothing goes, nothing is held"]);
+
+    trial.configure("default_manufacturer = \"FACTORY_X\"", "default_manufacturer = \"FACTORY_X\"\nrenewal = true");
+    let story = explained(&trial, "3001");
+    let plastic = &story["plastics"][0]["plasticId"];
+    let expiry = format!("{}-{:02}", next.year() + 3, next.month());
+    let expected = json!({"predecessorId": plastic, "productionEvent": "RPL", "sequenceNumber": 2, "expiry": expiry,
+        "obstacle": null});
+    assert_eq!(story["next"]["renewal"], expected);
+    let text = words(&told().stdout);
+    assert!(text.contains("is renewed first (R112): RPL, number 2, ") && !text.contains("nothing goes"), "{text}");
+    let own = trial.run(&["explain", "--plastic", plastic.as_str().unwrap(), "--json"]).exits(0).object();
+    assert_eq!(own["next"]["renewal"], expected);
+
+    trial.import(&[update("o-4", "3001", json!({ "embossing": { "physical": false } }))]).exits(0);
+    assert_eq!(explained(&trial, "3001")["next"]["renewal"], json!({ "obstacle": "PHYSICAL_FALSE" }));
+    told().says(&["ends soon and is not renewed: PHYSICAL_FALSE"]);
+    trial.import(&[update("o-5", "3001", json!({ "status": "CARD_BLOCKED" }))]).exits(0);
+    assert_eq!(explained(&trial, "3001")["next"]["renewal"], Value::Null, "R111");
 }
 
 /// A file that did not arrive is told as one that is on its way.

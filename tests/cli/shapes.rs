@@ -186,7 +186,7 @@ fn explain() {
     let delivery = "deliveryNumber state attempt receipt startedAt publishedAt";
     has_all(&story["files"][0]["deliveries"][0], delivery, "");
     has_keys(&story["events"][0], &["number", "at", "kind", "data"]);
-    has_keys(&story["next"], &["businessDate", "cutOff", "requests"]);
+    has_keys(&story["next"], &["businessDate", "cutOff", "requests", "renewal"]);
     assert!(outcome.stderr.starts_with("Card 3001 of 246001: 400000******"), "{}", outcome.stderr);
     let held = trial.run(&["explain", "--card", "3003", "--json"]).exits(0).object();
     has_keys(&held["standings"][0], &["recordUid", "verdict", "reason", "firstNight", "lastNight", "nights"]);

@@ -15,7 +15,7 @@ use super::many::ManyRows;
 use super::statement::{Row, statement};
 use super::value::Value;
 use super::{SqlStore, events, ids, runs};
-use crate::card::{CardId, Expiry, InstitutionId, Plastic, PlasticId};
+use crate::card::{Card, CardId, Expiry, InstitutionId, Plastic, PlasticId};
 use crate::renewal::{Renewable, Renewal};
 use crate::store::{RenewalOrder, StoreError};
 
@@ -114,7 +114,7 @@ pub(super) async fn page(
         let mut columns = Columns::of("card", row);
         let card_id = columns.card_id()?;
         let mut rest = || {
-            let (card_version, card) = (columns.take()?, columns.json()?);
+            let (card_version, card) = (columns.take()?, columns.json::<Card>()?.into());
             Ok(Renewable { card_id, card_version, card, plastics: columns.plastics(card_id)? })
         };
         rest().map_err(|error| match error {
