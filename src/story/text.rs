@@ -233,7 +233,7 @@ impl Story {
     fn expectation(&self, outlook: &Outlook) -> String {
         let Outlook { plastic_id, event, .. } = outlook;
         let house = outlook.house.as_ref().map_or(String::new(), |house| format!(" to {house}"));
-        let because = self.because(outlook);
+        let because = because(outlook);
         let what = match outlook.prospect {
             Prospect::Produce => format!("would go{house}."),
             Prospect::Hold => format!("is held because of {because}."),
@@ -249,14 +249,6 @@ impl Story {
         format!("plastic {plastic_id} ({event}) {what}")
     }
 
-    fn because(&self, outlook: &Outlook) -> String {
-        let Some(code) = outlook.code else { return String::new() };
-        let rule = advice::of(code).rule;
-        let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
-        let detail = if outlook.detail.is_empty() { String::new() } else { format!(", {}", outlook.detail) };
-        format!("{code}{rule}{detail}, marked {}", days(outlook.age_days))
-    }
-
     /// What a verdict needs stands in columns that who asks may not read.
     fn not_judged(&self, record_uid: RecordUid) -> String {
         let newest = self.card.standings.iter().rev().find(|note| note.record_uid == record_uid);
@@ -267,6 +259,14 @@ impl Story {
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str, count: usize) -> fmt::Result {
     if count == 0 { writeln!(f, "\n{title}: none") } else { writeln!(f, "\n{title}") }
+}
+
+fn because(outlook: &Outlook) -> String {
+    let Some(code) = outlook.code else { return String::new() };
+    let rule = advice::of(code).rule;
+    let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
+    let detail = if outlook.detail.is_empty() { String::new() } else { format!(", {}", outlook.detail) };
+    format!("{code}{rule}{detail}, marked {}", days(outlook.age_days))
 }
 
 /// What becomes of a card that is due, before the night does anything else.
