@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 
+use crate::ambient::rfc3339;
 use crate::card::product::words;
 use crate::card::{InstitutionId, ManufacturerCode};
 use crate::renewal::RenewalTally;
@@ -218,8 +219,4 @@ impl fmt::Display for FindingLine<'_> {
             days => write!(f, ", marked {days} days ago"),
         }
     }
-}
-
-fn rfc3339(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

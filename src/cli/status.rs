@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{NaiveDate, SecondsFormat};
+use chrono::NaiveDate;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::Failure;
 use super::open::{Home, Opened};
 use super::output::Output;
+use crate::ambient::rfc3339;
 use crate::night::{RunOrder, file_report, ways_on};
 use crate::plan::{FindingLine, Plan};
 use crate::report::FileReport;
@@ -185,8 +186,4 @@ fn run_object(run: &RunRow) -> Value {
         "endedAt": run.ended_at.map(rfc3339),
         "exitCode": run.exit_code,
     })
-}
-
-fn rfc3339(instant: chrono::DateTime<chrono::Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -1,9 +1,9 @@
 //! The `--json` object of `explain`.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::{Outlook, Story, advice};
+use crate::ambient::rfc3339;
 use crate::card::Plastic;
 use crate::renewal::Ruling;
 use crate::store::stories::{DeliveryNote, FileNote, ItemNote, OrderNote, RequestNote, StandingNote, VersionNote};
@@ -225,8 +225,4 @@ fn outlook(outlook: &Outlook) -> Value {
         "fileId": outlook.file_id,
         "advice": advice.map(|advice| advice.act),
     })
-}
-
-fn rfc3339(instant: DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }

@@ -338,6 +338,11 @@ pub fn for_card_with(name: &str, card: &str, body: Value) -> Value {
     order(name, json!({"cardId": card, "body": body}))
 }
 
+/// Takes the order of a card's plastic back.
+pub fn cancel(card: &str, number: u8) -> Value {
+    order("updatePlastic", json!({"cardId": card, "sequenceNumber": number, "body": {"action": "CANCEL"}}))
+}
+
 /// A change of a card's status.
 pub fn status(card: &str, status: &str) -> Value {
     for_card_with("updateCard", card, json!({"status": status}))

@@ -11,10 +11,6 @@ fn order_physical(card: &str) -> Value {
     for_card("orderPhysical", card)
 }
 
-fn cancel(card: &str, number: u8) -> Value {
-    order("updatePlastic", json!({"cardId": card, "sequenceNumber": number, "body": {"action": "CANCEL"}}))
-}
-
 async fn with_card(body: Value) -> Desk {
     let desk = Desk::with_customers().await;
     desk.take(&new_card("3001", body)).await;

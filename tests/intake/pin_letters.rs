@@ -9,10 +9,6 @@ fn reorder(card: &str) -> Value {
     for_card("reorderPin", card)
 }
 
-fn cancel(card: &str, number: u8) -> Value {
-    order("updatePlastic", json!({"cardId": card, "sequenceNumber": number, "body": {"action": "CANCEL"}}))
-}
-
 /// Card 3001 of a product with a PIN, its plastic still to be produced.
 async fn with_card() -> Desk {
     let desk = Desk::with_customers().await;

@@ -12,10 +12,6 @@ fn reissue(card: &str) -> Value {
     for_card("reissueCard", card)
 }
 
-fn cancel(card: &str, number: u8) -> Value {
-    order("updatePlastic", json!({"cardId": card, "sequenceNumber": number, "body": {"action": "CANCEL"}}))
-}
-
 fn expiry(text: &str) -> Expiry {
     text.parse().unwrap()
 }
