@@ -44,9 +44,10 @@ impl Book {
                 // Some replacements ask for an id that is taken.
                 let taken = cards.last().filter(|_| wish.pick % 4 == 0).copied();
                 let aimed = |card| Order { new_card: taken.unwrap_or(free), ..order(card, 0) };
-                cards.into_iter().chain([NO_CARD]).map(aimed).collect()
+                cards.into_iter().map(aimed).collect()
             }
-            _ => cards.into_iter().chain([NO_CARD]).map(|card| order(card, 0)).collect(),
+            // A card that is not there is refused whatever the order: not too often.
+            _ => cards.into_iter().chain((wish.pick % 8 == 0).then_some(NO_CARD)).map(|card| order(card, 0)).collect(),
         }
     }
 }

@@ -122,6 +122,11 @@ impl Bank {
         new.into_iter().map(|name| (name.clone(), fs::read(out.join(&name)).unwrap())).collect()
     }
 
+    /// Forgets that the house looked.
+    pub(crate) fn look_again(&mut self) {
+        self.seen.clear();
+    }
+
     /// A card's number.
     pub(crate) fn pan(&self, card: u32) -> String {
         let id = card.to_string().parse().unwrap();

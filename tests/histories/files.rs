@@ -18,14 +18,14 @@ use crate::tree::{Document, Tree};
 /// What must be the same, or never again, in all files of a history.
 #[derive(Debug, Default)]
 pub(crate) struct Archive {
-    record_uids: BTreeSet<String>,
+    pub(crate) record_uids: BTreeSet<String>,
     /// Card and number of every plastic that was made.
     made: BTreeSet<(u32, u8)>,
     plastic_ids: BTreeMap<(u32, u8), String>,
     pans: BTreeMap<u32, String>,
     cvv2: BTreeMap<(u32, String), String>,
     /// The number of each house's newest file.
-    numbers: BTreeMap<String, u64>,
+    pub(crate) numbers: BTreeMap<String, u64>,
 }
 
 /// A document, and the PINs of its records by plastic id.
@@ -163,7 +163,7 @@ fn blocks_are_on_record(bank: &Bank, file: &Opened) {
             let format = part("format").parse().unwrap();
             let block = PinBlock { format, key_id: part("keyId"), value: SecretHex::new(part("value")) };
             let owner = Owner { institution: Bank::issuer(), card_id: Some(item.card_id) };
-            let pin = item.pin.as_ref().expect("a PIN");
+            let pin = item.pin.as_ref().unwrap_or_else(|| panic!("card {} has no PIN on record", item.card_id));
             let (vault, wrapped) = (&bank.night.vault, Wrapped(pin.stored.clone()));
             let stored = vault.open_pin(&owner, pin.version, &wrapped).unwrap();
             let pan = vault.open_pan(&owner, &Wrapped(item.pan.clone())).unwrap();

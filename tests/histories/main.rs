@@ -22,6 +22,7 @@ mod tree;
 mod aim;
 mod bank;
 mod book;
+mod caught;
 mod files;
 mod history;
 mod ledger;

@@ -31,20 +31,23 @@ pub(crate) struct Seen {
 
 /// A history on its way.
 pub(crate) struct Life {
-    bank: Bank,
-    book: Book,
+    pub(crate) bank: Bank,
+    pub(crate) book: Book,
     archive: Archive,
-    activated: BTreeSet<(u32, u8)>,
+    /// Plastics that an order activated.
+    pub(crate) activated: BTreeSet<(u32, u8)>,
     is_file: bool,
     pub(crate) seen: Seen,
+    /// What the newest run had to come to, and when it ran.
+    pub(crate) last: Option<(Forecast, DateTime<Utc>)>,
 }
 
 fn at(date: NaiveDate, hour: u32) -> DateTime<Utc> {
     date.and_time(NaiveTime::from_hms_opt(hour, 0, 0).unwrap()).and_utc()
 }
 
-/// Plays the whole of it.
-pub(crate) fn play(history: &History, server: Option<postgres::Database>, tell: &mut dyn FnMut(String)) -> Seen {
+/// Plays the whole of it; what is there in the end.
+pub(crate) fn live(history: &History, server: Option<postgres::Database>, tell: &mut dyn FnMut(String)) -> Life {
     let first = NaiveDate::from_ymd_opt(2026, 11, 20).unwrap() + Days::new(history.begins.into());
     let mut life = Life::begin(history, server, at(first, 8));
     for (number, order) in (0..).zip(&history.cards) {
@@ -58,7 +61,7 @@ pub(crate) fn play(history: &History, server: Option<postgres::Database>, tell: 
         life.day(day, date, tell);
         before = date;
     }
-    life.seen
+    life
 }
 
 impl Life {
@@ -76,7 +79,7 @@ impl Life {
         }
         let book = Book::new(history.terms.clone());
         let (archive, activated) = (Archive::default(), BTreeSet::new());
-        Self { bank, book, archive, activated, is_file, seen: Seen::default() }
+        Self { bank, book, archive, activated, is_file, seen: Seen::default(), last: None }
     }
 
     /// The orders of the day before, then the night of the date.
@@ -150,10 +153,16 @@ impl Life {
             self.book.cards.get_mut(&card).unwrap().pin = Some(pin);
         }
         ledger::agrees(&self.bank, &self.book);
+        self.check_soundness();
+        self.count(&forecast);
+        self.last = Some((forecast, now));
+    }
+
+    /// What holds whatever was ordered.
+    pub(crate) fn check_soundness(&self) {
         let (book, activated) = (&self.book, &self.activated);
         let locked = |card: u32| book.cards[&card].product.locked;
         ledger::is_sound(&self.bank, locked, |card, number| activated.contains(&(card, number)));
-        self.count(&forecast);
     }
 
     fn count(&mut self, forecast: &Forecast) {

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use crate::history::History;
-use crate::played::{Seen, play};
+use crate::played::{Seen, live};
 use crate::support::postgres::{Cluster, Database};
 
 /// Enough to see that it runs; few enough for every change.
@@ -40,7 +40,7 @@ fn play_any(cases: u32, server: impl Fn() -> Option<Database>) -> Seen {
     let outcome = TestRunner::new(config).run(&History::any(2..8), |history| {
         told.borrow_mut().clear();
         let mut tell = |line: String| told.borrow_mut().push(line);
-        let played = catch_unwind(AssertUnwindSafe(|| play(&history, server(), &mut tell)));
+        let played = catch_unwind(AssertUnwindSafe(|| live(&history, server(), &mut tell).seen));
         if std::env::var_os("HISTORY_STORY").is_some() {
             eprintln!("{history:?}\n{}", told.borrow().join("\n"));
         }
