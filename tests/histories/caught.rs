@@ -1,4 +1,6 @@
 //! The checks of these histories themselves: a database or a file that is not as it must be is told of.
+//!
+//! Without them nobody would notice a check that has come to look at nothing.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -95,7 +97,9 @@ fn a_database_that_differs_from_the_book_is_told_of() {
         "DELETE FROM pin WHERE card_id = 3001",
     ] {
         let (life, ..) = two_cards();
+        let before = life.everything();
         sql(&life, statement);
+        assert!(before != life.everything(), "{statement}");
         assert!(said(|| ledger::agrees(&life.bank, &life.book)).contains("card 3001"), "{statement}");
     }
 }

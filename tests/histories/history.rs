@@ -107,7 +107,7 @@ fn pin_status() -> impl Strategy<Value = Option<char>> {
 }
 
 fn new_card() -> impl Strategy<Value = NewCard> {
-    let house = prop_oneof![6 => Just(None), 3 => Just(Some(HOUSES[1])), 1 => Just(Some(NO_HOUSE))];
+    let house = prop_oneof![12 => Just(None), 6 => Just(Some(HOUSES[1])), 1 => Just(Some(NO_HOUSE))];
     let physical = prop_oneof![8 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))];
     let ends = (option::weighted(0.3, 0..5_u8), option::weighted(0.08, 1..40_u8));
     (0..PRODUCTS.len(), pin_status(), physical, house, ends).prop_map(
@@ -124,15 +124,15 @@ fn new_card() -> impl Strategy<Value = NewCard> {
 
 fn change() -> impl Strategy<Value = Change> {
     let status = prop_oneof![
-        5 => Just("CARD_OK"),
-        2 => select(vec!["CARD_BLOCKED", "SUSPECTED_FRAUD", "CARD_NO_RENEWAL"]),
+        8 => Just("CARD_OK"),
+        4 => select(vec!["CARD_BLOCKED", "SUSPECTED_FRAUD", "CARD_NO_RENEWAL"]),
         1 => select(vec!["CARD_CLOSED_DUE_TO_FRAUD", "CARD_LOST", "CARD_STOLEN", "CARD_CLOSED"]),
     ];
     prop_oneof![
         4 => status.prop_map(Change::Status),
         4 => select(vec!['D', 'W', 'S']).prop_map(Change::PinStatus),
         2 => select(vec!["Monica", "Åsa", "Ðóra", NOT_STAMPED]).prop_map(Change::FirstName),
-        2 => select(vec![HOUSES[0], HOUSES[1], NO_HOUSE]).prop_map(Change::House),
+        2 => select(vec![HOUSES[0], HOUSES[1], HOUSES[0], HOUSES[1], NO_HOUSE]).prop_map(Change::House),
         1 => any::<bool>().prop_map(Change::Physical),
         1 => (1..99_u16).prop_map(Change::CardAddress),
         1 => (1..99_u16).prop_map(Change::PinAddress),
@@ -167,7 +167,7 @@ fn wish() -> impl Strategy<Value = Wish> {
 }
 
 fn day() -> impl Strategy<Value = Day> {
-    let after = prop_oneof![6 => 1..4_u16, 4 => 5..50_u16, 1 => 51..900_u16];
+    let after = prop_oneof![10 => 1..4_u16, 8 => 5..50_u16, 1 => 51..900_u16];
     (after, vec(wish(), 0..10), proptest::bool::weighted(0.15)).prop_map(|(after, mut wishes, on_demand)| {
         wishes.sort_by_key(|wish| wish.when);
         Day { after, wishes, on_demand }

@@ -128,7 +128,7 @@ impl Life {
     }
 
     /// Every row that an order may write, but the answer to it.
-    fn everything(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn everything(&self) -> BTreeMap<String, Vec<String>> {
         let mut all = rows(&self.bank.database());
         assert!(all.len() > 10, "the tables");
         all.remove("order_answer");

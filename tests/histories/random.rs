@@ -58,13 +58,13 @@ fn play_any(cases: u32, server: impl Fn() -> Option<Database>) -> Seen {
 }
 
 #[test]
-fn every_history_is_played_as_the_rules_say() {
+fn r13_r20_r35_r63_r64_r115_r118_r130_r131_r132_every_history_goes_as_the_rules_say() {
     let seen = play_any(CASES, || None);
     eprintln!("{seen:?}");
 }
 
 #[test]
-fn every_history_is_played_as_the_rules_say_on_postgresql() {
+fn so_it_does_on_postgresql() {
     let cluster = Cluster::shared();
     play_any(CASES / 6, || Some(cluster.database()));
 }
