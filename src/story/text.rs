@@ -70,12 +70,24 @@ impl Story {
         wrap(f, 2, &format!("versions of the card: {}", dates(&versions)))?;
         wrap(f, 2, &format!("of customer {}: {}", card.customer_id, dates(&card.customer_versions)))?;
         wrap(f, 2, &format!("of account {}: {}", card.account_id, dates(&card.account_versions)))?;
-        let pins: Vec<VersionNote> = card.pins.iter().map(|pin| pin.note).collect();
-        if pins.is_empty() {
-            wrap(f, 2, "no PIN on record")
+        self.write_pins(f)
+    }
+
+    fn write_pins(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pins = |on_record| {
+            let pins = self.card.pins.iter().filter(|pin| pin.on_record == on_record);
+            pins.map(|pin| pin.note).collect::<Vec<VersionNote>>()
+        };
+        let (there, others) = (pins(true), pins(false));
+        if there.is_empty() {
+            wrap(f, 2, "no PIN on record")?;
         } else {
-            wrap(f, 2, &format!("of the PIN: {}", dates(&pins)))
+            wrap(f, 2, &format!("of the PIN: {}", dates(&there)))?;
         }
+        if others.is_empty() {
+            return Ok(());
+        }
+        wrap(f, 2, &format!("PINs that were made and have not gone out: {}", dates(&others)))
     }
 
     fn write_plastics(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
