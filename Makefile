@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential pkg-config libssl-dev libclang-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) openssh-server gnupg libxml2-utils systemd postgresql
 
-.PHONY: demo test lint golden bench explain soak build-packages test-packages
+.PHONY: demo test lint golden bench explain soak histories build-packages test-packages
 
 demo: build-packages
 	$(CARGO) run --release --locked -- demo
@@ -39,6 +39,13 @@ CASES ?= 50
 soak: test-packages
 	@until=$$(($$(date +%s) + $(HOURS) * 3600)); \
 	while FAULT_CASES=$(CASES) $(CARGO) test --locked --test faults schedules -- --nocapture; do \
+	    [ $$(date +%s) -lt $$until ] || exit 0; \
+	done; exit 1
+
+# The same with random histories of cards: HISTORY_SEED=... CASES=... HOURS=0 make histories plays one round again.
+histories: test-packages
+	@until=$$(($$(date +%s) + $(HOURS) * 3600)); \
+	while HISTORY_CASES=$(CASES) $(CARGO) test --locked --test histories random -- --nocapture; do \
 	    [ $$(date +%s) -lt $$until ] || exit 0; \
 	done; exit 1
 
