@@ -269,14 +269,6 @@ fn head(f: &mut fmt::Formatter<'_>, title: &str, count: usize) -> fmt::Result {
     if count == 0 { writeln!(f, "\n{title}: none") } else { writeln!(f, "\n{title}") }
 }
 
-fn because(outlook: &Outlook) -> String {
-    let Some(code) = outlook.code else { return String::new() };
-    let rule = advice::of(code).rule;
-    let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
-    let detail = if outlook.detail.is_empty() { String::new() } else { format!(", {}", outlook.detail) };
-    format!("{code}{rule}{detail}, marked {}", days(outlook.age_days))
-}
-
 /// What becomes of a card that is due, before the night does anything else.
 fn renewed(ruling: &Ruling) -> String {
     match ruling {
