@@ -235,7 +235,8 @@ fn subsystem(options: &Options, log: &str) -> String {
     if options.tells {
         let server = Path::new("/usr/lib/openssh/sftp-server");
         assert!(server.is_file(), "{} is missing; on Debian: apt-get install openssh-sftp-server", server.display());
-        format!("{} -e -l INFO {} 2>>{log}", server.display(), options.sftp)
+        // Where the line is cut while it answers, it must live to tell.
+        format!("env --ignore-signal=PIPE {} -e -l INFO {} 2>>{log}", server.display(), options.sftp)
     } else {
         format!("internal-sftp {}", options.sftp)
     }
