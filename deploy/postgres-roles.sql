@@ -72,7 +72,7 @@ GRANT INSERT, UPDATE (night, run_id, format, version, cut_off, data_as_of, state
     abandoned, trouble, published_at, settled_at) ON file TO emboss;
 GRANT INSERT, UPDATE (state, attempt, temporary_name, identity, rename_attempt, started_at, published_at)
     ON delivery TO emboss;
-GRANT INSERT, UPDATE (file_id, pin_version, live, reason) ON file_item TO emboss;
+GRANT INSERT, UPDATE (file_id, live, reason) ON file_item TO emboss;
 GRANT INSERT, UPDATE (at, identity, answers) ON probe TO emboss;
 GRANT INSERT, UPDATE (last_night, times) ON standing TO emboss;
 

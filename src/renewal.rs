@@ -18,9 +18,6 @@ use crate::card::{
     Card, CardId, CardStatus, Expiry, InstitutionId, Plastic, PlasticId, PlasticStatus, ProductionEvent,
 };
 
-/// R118: a card has no more plastics than these, cancelled ones included.
-const SEQUENCE_MAX: u8 = 99;
-
 /// The day for which cards are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Day {
@@ -39,7 +36,7 @@ pub struct Day {
 ///
 /// let date = renewal_date("2022-06".parse()?, 45);
 /// assert_eq!(date.to_string(), "2022-05-16");
-/// # Ok::<(), emboss::card::ExpiryError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn renewal_date(expiry: Expiry, days: u32) -> NaiveDate {
     expiry.last_day().checked_sub_days(Days::new(days.into())).unwrap_or(NaiveDate::MIN)
@@ -168,11 +165,11 @@ pub fn rule(found: &Renewable, day: Day, products: &BTreeMap<String, Product>) -
 
 /// The plastic that is renewed, where the card is due: R110, R111, R113 and the schedule of R14.
 fn due(found: &Renewable, day: Day) -> Option<&Plastic> {
-    let newest = found.newest().filter(|newest| is_in_use(newest) && day.is_due(newest.expiry))?;
+    let newest = found.newest().filter(|newest| newest.status.is_in_use() && day.is_due(newest.expiry))?;
     let open = found.card.status == CardStatus::Ok;
     let closes = found.card.scheduled_closing.is_some_and(|closing| closing <= day.cut_off);
     let supplied = found.plastics.iter().any(|plastic| {
-        plastic.status == PlasticStatus::Inactive || (is_in_use(plastic) && plastic.expiry > newest.expiry)
+        plastic.status == PlasticStatus::Inactive || (plastic.status.is_in_use() && plastic.expiry > newest.expiry)
     });
     (open && !closes && !supplied).then_some(newest)
 }
@@ -183,23 +180,18 @@ fn renewal(found: &Renewable, newest: &Plastic, products: &BTreeMap<String, Prod
     if !is_virtual && Product::no_plastic(Some(product), found.card.embossing.physical).is_some() {
         return Err(Obstacle::PhysicalFalse);
     }
-    let last = found.plastics.last().map_or(newest.sequence_number, |plastic| plastic.sequence_number);
-    let closed = found.plastics.iter().filter(|plastic| is_virtual && is_in_use(plastic));
+    let closed = found.plastics.iter().filter(|plastic| is_virtual && plastic.status.is_in_use());
     Ok(Renewal {
         card_id: found.card_id,
         card_version: found.card_version,
         predecessor: newest.plastic_id,
-        sequence_number: Some(last + 1).filter(|next| *next <= SEQUENCE_MAX).ok_or(Obstacle::SequenceExhausted)?,
+        sequence_number: Plastic::next_number(&found.plastics).ok_or(Obstacle::SequenceExhausted)?,
         event: if is_virtual { ProductionEvent::Rvrt } else { ProductionEvent::Rpl },
-        expiry: Expiry::after(newest.expiry.last_day(), product.months).ok_or(Obstacle::ExpiryOutOfRange)?,
+        expiry: newest.expiry.later(product.months).ok_or(Obstacle::ExpiryOutOfRange)?,
         cvv_key: product.pinned_cvv_key().map(str::to_owned),
         cvv2_key: product.cvv2_key.clone(),
         closes: closed.map(|plastic| (plastic.plastic_id, plastic.status)).collect(),
     })
-}
-
-fn is_in_use(plastic: &Plastic) -> bool {
-    matches!(plastic.status, PlasticStatus::Active | PlasticStatus::Locked)
 }
 
 /// What the renewal of one institution came to.

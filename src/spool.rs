@@ -160,12 +160,13 @@ impl Spool {
         &self.folder
     }
 
-    /// Begins a sealed file. What an earlier epoch left unfinished of the same file is removed.
+    /// Begins a sealed file. What was left unfinished of the same file until this epoch is removed; what a later run is
+    /// writing is its own (fault 23).
     ///
     /// # Errors
     /// [`SpoolError::Io`].
     pub fn create(&self, file_id: FileId, epoch: i64) -> Result<Draft, SpoolError> {
-        self.remove(|name| name.starts_with(&file_id.to_string()) && name.ends_with(".part"))?;
+        self.remove(|name| part_epoch(name, file_id).is_some_and(|of| of <= epoch))?;
         Draft::create(&self.folder, file_id, epoch)
     }
 
@@ -304,6 +305,11 @@ impl Spool {
         }
         Ok(removed)
     }
+}
+
+/// The epoch in which a part of a file was begun; `None` for everything else.
+fn part_epoch(name: &str, file_id: FileId) -> Option<i64> {
+    name.strip_prefix(&file_id.to_string())?.strip_prefix('.')?.strip_suffix(".part")?.parse().ok()
 }
 
 fn sealed_path(folder: &Path, file_id: FileId, epoch: i64) -> PathBuf {

@@ -243,6 +243,18 @@ pub struct Plastic {
     pub embossing_date: Option<NaiveDate>,
 }
 
+/// The highest sequence number (S4).
+const LAST_NUMBER: u8 = 99;
+
+impl Plastic {
+    /// The number of a card's next plastic, of all it ever had: that of a cancelled one is not used again (R118). `None`
+    /// after the last one.
+    pub fn next_number(plastics: &[Self]) -> Option<u8> {
+        let highest = plastics.iter().map(|plastic| plastic.sequence_number).max().unwrap_or_default();
+        (highest < LAST_NUMBER).then_some(highest + 1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -131,7 +131,7 @@ fn check_status(id: CardId, was: &Card, to: CardStatus) -> Result<(), Refusal> {
             Ok(())
         }
         CardStatus::ClosedDueToFraud | CardStatus::Lost | CardStatus::Stolen => {
-            Err(ErrorCode::CardStatusFinal.because(format!("card {id} is {}, which is final", was.status)))
+            Err(ErrorCode::CardStatusFinal.because(format!("card {id} is {}, which is final (R116)", was.status)))
         }
         _ => Ok(()),
     }

@@ -13,9 +13,6 @@ use crate::order::{ErrorCode, Order, Refusal};
 use crate::selection::Request;
 use crate::store::{IdKind, IntakeWork};
 
-/// The highest sequence number (S4).
-const LAST_NUMBER: u8 = 99;
-
 /// A card for which something may still be ordered, with all that is known of it.
 pub(super) struct OpenCard<'a> {
     pub(super) id: CardId,
@@ -66,12 +63,10 @@ impl<'a> OpenCard<'a> {
 
     /// R118: the number of the card's next plastic.
     pub(super) fn next_number(&self) -> Result<u8, Refusal> {
-        let highest = self.plastics.iter().map(|plastic| plastic.sequence_number).max().unwrap_or_default();
-        if highest >= LAST_NUMBER {
-            let reason = format!("card {} has had {highest} plastics, and no number is used again (R118)", self.id);
-            return Err(ErrorCode::SequenceExhausted.because(reason));
-        }
-        Ok(highest + 1)
+        Plastic::next_number(&self.plastics).ok_or_else(|| {
+            let reason = format!("card {} has had 99 plastics, and no number is used again (R118)", self.id);
+            ErrorCode::SequenceExhausted.because(reason)
+        })
     }
 }
 

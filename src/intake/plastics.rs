@@ -51,13 +51,15 @@ async fn known_plastic(
 async fn cancel(work: &mut dyn IntakeWork, order: &Order, plastic: &Plastic) -> Result<(), Failure> {
     let (of, id) = (&order.institution, plastic.plastic_id);
     if plastic.status != PlasticStatus::Inactive {
-        let reason = format!("plastic {id} is {}, only an INACTIVE one can be cancelled", plastic.status);
+        let reason = format!("plastic {id} is {}, only an INACTIVE one can be cancelled (R122)", plastic.status);
         return Err(ErrorCode::PlasticNotInactive.because(reason).into());
     }
     let mut requests = work.live_requests(of, plastic.card_id).await?;
     requests.retain(|(request, _)| request.plastic_id == id);
     if requests.iter().any(|(_, claimed)| *claimed) {
-        return Err(ErrorCode::InProduction.because(format!("plastic {id} is in production")).into());
+        let reason =
+            format!("plastic {id} is {} and in production, a file with it is being made (R123)", plastic.status);
+        return Err(ErrorCode::InProduction.because(reason).into());
     }
     for (request, _) in requests {
         work.close_request(of, request.record_uid, ReasonCode::Cancelled).await?;
@@ -69,7 +71,7 @@ async fn activate(work: &mut dyn IntakeWork, order: &Order, plastic: &Plastic) -
     let of = &order.institution;
     if plastic.status != PlasticStatus::Locked {
         let reason =
-            format!("plastic {} is {}, only a LOCKED one can be activated", plastic.plastic_id, plastic.status);
+            format!("plastic {} is {}, only a LOCKED one can be activated (R68)", plastic.plastic_id, plastic.status);
         return Err(ErrorCode::PlasticNotLocked.because(reason).into());
     }
     for older in work.plastics(of, plastic.card_id).await? {

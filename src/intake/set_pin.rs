@@ -5,6 +5,7 @@
 //! than yes or no finds PINs out that way.
 
 use super::change_card::{known_card, still_open};
+use super::making::product_of;
 use super::{Answer, Failure, Importer, Offer};
 use crate::agreement::PinTerms;
 use crate::card::{Card, CardId, InstitutionId, Pan, PinStatus};
@@ -24,7 +25,7 @@ impl Importer<'_> {
         let (of, id) = (&order.institution, body.card_id);
         let StoredCard { version, card: was, pan } = known_card(work, of, id).await?;
         still_open(id, &was, order.at)?;
-        let terms = pin_terms(offer, &was)?;
+        let terms = pin_terms(offer, id, &was)?;
         self.check_pin_keys(offer, terms, body)?;
         let owner = Owner { institution: of.clone(), card_id: Some(id) };
         let pan = self.vault.open_pan(&owner, &Wrapped(pan)).map_err(|error| unusable(id, &error.to_string()))?;
@@ -78,10 +79,11 @@ impl Importer<'_> {
 }
 
 /// The terms of the PIN of the card's product.
-fn pin_terms<'a>(offer: &'a Offer, card: &Card) -> Result<&'a PinTerms, Refusal> {
-    let product = offer.product(Some(&card.product_code))?;
+fn pin_terms<'a>(offer: &'a Offer, id: CardId, card: &Card) -> Result<&'a PinTerms, Refusal> {
+    let product = product_of(offer, id, card)?;
     product.pin.as_ref().ok_or_else(|| {
-        ErrorCode::ProductWithoutPin.because(format!("product {} has no PIN, so that none can be set", product.code))
+        let reason = format!("product {} of card {id} has no PIN, so that none can be set (R36)", product.code);
+        ErrorCode::ProductWithoutPin.because(reason)
     })
 }
 

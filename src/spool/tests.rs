@@ -151,6 +151,17 @@ fn a_killed_runs_part_is_removed_by_the_next_draft_of_the_file() {
 }
 
 #[test]
+fn fault_23_a_stale_draft_leaves_the_part_of_a_later_run() {
+    let (_home, spool) = spool();
+    let mut later = spool.create(id(ID), 10).unwrap();
+    later.write_all(b"later").unwrap();
+    let stale = spool.create(id(ID), 9).unwrap();
+    assert_eq!(names(&spool), [format!("{ID}.10.part"), format!("{ID}.9.part"), "marker".to_owned()]);
+    drop(stale);
+    assert_eq!(later.commit().unwrap().size_bytes(), 5);
+}
+
+#[test]
 fn fault_21_a_full_disk_removes_the_part_and_says_so() {
     let (_home, spool) = spool();
     let part = spool.folder().join(format!("{ID}.1.part"));

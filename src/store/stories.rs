@@ -59,13 +59,15 @@ pub struct CardVersionNote {
     pub replaced_by: Option<CardId>,
 }
 
-/// A PIN on record: that it is there, nothing else of it.
+/// A PIN: that it is there, nothing else of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PinNote {
     /// Number and time.
     pub note: VersionNote,
     /// The request it was made for; `None` where the customer set it.
     pub record_uid: Option<RecordUid>,
+    /// Whether it is what reissues, renewals and PIN orders use: not where its request has not gone out, or it is void.
+    pub on_record: bool,
 }
 
 /// An order that was taken.

@@ -64,6 +64,7 @@ impl Story {
             "accountVersions": list(&card.account_versions, version),
             "pins": list(&card.pins, |pin| json!({
                 "version": pin.note.version, "at": rfc3339(pin.note.made_at), "recordUid": pin.record_uid,
+                "onRecord": pin.on_record,
             })),
         })
     }

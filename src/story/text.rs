@@ -70,12 +70,24 @@ impl Story {
         wrap(f, 2, &format!("versions of the card: {}", dates(&versions)))?;
         wrap(f, 2, &format!("of customer {}: {}", card.customer_id, dates(&card.customer_versions)))?;
         wrap(f, 2, &format!("of account {}: {}", card.account_id, dates(&card.account_versions)))?;
-        let pins: Vec<VersionNote> = card.pins.iter().map(|pin| pin.note).collect();
-        if pins.is_empty() {
-            wrap(f, 2, "no PIN on record")
+        self.write_pins(f)
+    }
+
+    fn write_pins(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pins = |on_record| {
+            let pins = self.card.pins.iter().filter(|pin| pin.on_record == on_record);
+            pins.map(|pin| pin.note).collect::<Vec<VersionNote>>()
+        };
+        let (there, others) = (pins(true), pins(false));
+        if there.is_empty() {
+            wrap(f, 2, "no PIN on record")?;
         } else {
-            wrap(f, 2, &format!("of the PIN: {}", dates(&pins)))
+            wrap(f, 2, &format!("of the PIN: {}", dates(&there)))?;
         }
+        if others.is_empty() {
+            return Ok(());
+        }
+        wrap(f, 2, &format!("PINs that were made and have not gone out: {}", dates(&others)))
     }
 
     fn write_plastics(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,7 +230,7 @@ impl Story {
     fn expectation(&self, outlook: &Outlook) -> String {
         let Outlook { plastic_id, event, .. } = outlook;
         let house = outlook.house.as_ref().map_or(String::new(), |house| format!(" to {house}"));
-        let because = self.because(outlook);
+        let because = because(outlook);
         let what = match outlook.prospect {
             Prospect::Produce => format!("would go{house}."),
             Prospect::Hold => format!("is held because of {because}."),
@@ -234,20 +246,20 @@ impl Story {
         format!("plastic {plastic_id} ({event}) {what}")
     }
 
-    fn because(&self, outlook: &Outlook) -> String {
-        let Some(code) = outlook.code else { return String::new() };
-        let rule = advice::of(code).rule;
-        let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
-        let detail = if outlook.detail.is_empty() { String::new() } else { format!(", {}", outlook.detail) };
-        format!("{code}{rule}{detail}, marked {}", days(outlook.age_days))
-    }
-
     /// What a verdict needs stands in columns that who asks may not read.
     fn not_judged(&self, record_uid: RecordUid) -> String {
         let newest = self.card.standings.iter().rev().find(|note| note.record_uid == record_uid);
         let last = newest.map_or("no night has held it so far".to_owned(), nights);
         format!("cannot be judged here: the database role may not read names and addresses; {last}.")
     }
+}
+
+fn because(outlook: &Outlook) -> String {
+    let Some(code) = outlook.code else { return String::new() };
+    let rule = advice::of(code).rule;
+    let rule = if rule.is_empty() { String::new() } else { format!(" ({rule})") };
+    let detail = if outlook.detail.is_empty() { String::new() } else { format!(", {}", outlook.detail) };
+    format!("{code}{rule}{detail}, marked {}", days(outlook.age_days))
 }
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str, count: usize) -> fmt::Result {

@@ -173,7 +173,7 @@ fn explain() {
     has_keys(&story["card"]["versions"][0], &["version", "at", "status", "pinStatus"]);
     has_keys(&story["card"]["customerVersions"][0], &["version", "at"]);
     has_keys(&story["card"]["accountVersions"][0], &["version", "at"]);
-    has_keys(&story["card"]["pins"][0], &["version", "at", "recordUid"]);
+    has_keys(&story["card"]["pins"][0], &["version", "at", "recordUid", "onRecord"]);
     let plastic = "plasticId sequenceNumber productionEvent status expiry markedAt embossingDate";
     has_all(&story["plastics"][0], plastic, "");
     has_keys(&story["orders"][0], &["orderId", "op", "at", "description", "warnings"]);

@@ -236,10 +236,11 @@ async fn cards_and_products_that_have_no_pin_are_refused() {
     desk.take(&new_card("1", json!({"embossing": {}}))).await;
     let reason =
         desk.refuses(&desk.order_with("1", "1234").await, "PRODUCT_WITHOUT_PIN", "DYNAMIC_VALIDATION_ERROR").await;
-    assert_eq!(reason, "product VISA_CARD has no PIN, so that none can be set");
+    assert_eq!(reason, "product VISA_CARD of card 1 has no PIN, so that none can be set (R36)");
     let line = desk.order_with("3001", "1234").await;
     desk.catalogue = catalogue(&CATALOGUE.replace("\"VISA_PIN\"", "\"VISA_GONE\""));
-    desk.refuses(&line, "PRODUCT_UNKNOWN", "DYNAMIC_VALIDATION_ERROR").await;
+    let reason = desk.refuses(&line, "PRODUCT_UNKNOWN", "DYNAMIC_VALIDATION_ERROR").await;
+    assert_eq!(reason, "product VISA_PIN of card 3001 is no longer configured");
 }
 
 /// `set_pin_keys` may name anything; only a zone key in force takes a PIN in.

@@ -49,7 +49,7 @@ async fn r123_a_claimed_plastic_is_in_production() {
     desk.execute("UPDATE production_request SET state = 'CLAIMED', file_id = 'f'").await;
     let (code, kind, reason) = desk.refuse(&by_number("3001", 2, "CANCEL")).await;
     assert_eq!((code.as_str(), kind.as_str()), ("IN_PRODUCTION", "DYNAMIC_VALIDATION_ERROR"));
-    assert!(reason.ends_with("is in production"), "{reason}");
+    assert!(reason.contains("is INACTIVE and in production") && reason.contains("R123"), "{reason}");
     assert_eq!(statuses(&desk, "3001").await[1], PlasticStatus::Inactive);
     desk.execute("UPDATE production_request SET state = 'OPEN', file_id = NULL").await;
     desk.take(&by_number("3001", 2, "CANCEL")).await;
@@ -64,7 +64,7 @@ async fn r122_only_inactive_plastics_are_cancelled() {
         }
         let (code, _, reason) = desk.refuse(&by_number("3001", 1, "CANCEL")).await;
         assert_eq!(code, "PLASTIC_NOT_INACTIVE", "{status}");
-        assert!(reason.contains(status.as_str()), "{reason}");
+        assert!(reason.contains(status.as_str()) && reason.contains("R122"), "{reason}");
     }
 }
 
@@ -97,7 +97,7 @@ async fn r68_only_locked_plastics_are_activated() {
     let desk = with_instant_card().await;
     let (code, kind, reason) = desk.refuse(&by_number("3001", 2, "ACTIVATE")).await;
     assert_eq!((code.as_str(), kind.as_str()), ("PLASTIC_NOT_LOCKED", "DYNAMIC_VALIDATION_ERROR"));
-    assert!(reason.contains("INACTIVE"), "{reason}");
+    assert!(reason.contains("INACTIVE") && reason.contains("R68"), "{reason}");
     assert_eq!(desk.refuse(&by_number("3001", 1, "ACTIVATE")).await.0, "PLASTIC_NOT_LOCKED");
 }
 

@@ -103,7 +103,7 @@ async fn s4_lost_stolen_and_fraud_are_final() {
         desk.take(&update(id, json!({"status": status}))).await;
         let (code, kind, reason) = desk.refuse(&update(id, json!({"status": "CARD_OK"}))).await;
         assert_eq!((code.as_str(), kind.as_str()), ("CARD_STATUS_FINAL", "DYNAMIC_VALIDATION_ERROR"));
-        assert_eq!(reason, format!("card {id} is {status}, which is final"));
+        assert_eq!(reason, format!("card {id} is {status}, which is final (R116)"));
         desk.take(&update(id, json!({"status": status, "segment": "SEGMENT_C"}))).await;
     }
     for (id, status) in [("4", "CARD_CLOSED"), ("5", "CARD_NO_RENEWAL"), ("6", "SUSPECTED_FRAUD")] {

@@ -326,6 +326,12 @@ async fn on_record(store: &dyn Store, card: i64) -> Option<i64> {
     store.intake().await.unwrap().newest_pin(&issuer(), card_id(card)).await.unwrap()
 }
 
+/// What the card's story tells of its PINs: version, and whether it is on record.
+async fn told_on_record(store: &dyn Store, card: i64) -> Vec<(i64, bool)> {
+    let story = store.story(&issuer(), card_id(card)).await.unwrap().unwrap();
+    story.pins.iter().map(|pin| (pin.note.version, pin.on_record)).collect()
+}
+
 pub(crate) async fn r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_another(store: &dyn Store) {
     marked_cards(store, [1, 2]).await;
     let run = Run::begin(store, 20, 1).await;
@@ -348,8 +354,10 @@ pub(crate) async fn r40_a_void_pin_is_on_record_for_nobody_and_its_request_gets_
     assert_eq!(due, [(uid(1), 2)], "card 2 finds its PIN again");
     assert_eq!(issue_pins(store, &next, again.file_id).await, 1);
     assert_eq!((on_record(store, 1).await, on_record(store, 2).await), (None, None), "nothing went out yet");
+    assert_eq!(told_on_record(store, 1).await, [(1, false), (2, false)]);
     next.settle(store, &mut again).await;
     assert_eq!((on_record(store, 1).await, on_record(store, 2).await), (Some(2), Some(1)));
+    assert_eq!(told_on_record(store, 1).await, [(1, false), (2, true)], "the first is void");
     void_pins(store, 1).await;
     assert_eq!(on_record(store, 1).await, Some(2), "what went out is never void");
 }

@@ -153,7 +153,8 @@ pub(crate) async fn a_story_tells_what_became_of_a_card(store: &dyn Store) {
     assert_eq!(only.deliveries[0].identity, "sftp host");
     let kinds: Vec<_> = second.events.iter().map(|event| &*event.kind).collect();
     assert_eq!(kinds, ["plastic.moved", "request.closed"]);
-    assert_eq!(second.pins.iter().map(|pin| pin.record_uid).collect::<Vec<_>>(), [Some(uid(2))]);
+    let pins: Vec<_> = second.pins.iter().map(|pin| (pin.record_uid, pin.on_record)).collect();
+    assert_eq!(pins, [(Some(uid(2)), true)]);
     assert_eq!(story(store, 3).await.files[0].items[0].record_number, Some(2));
 
     let fallen = story(store, 1).await;

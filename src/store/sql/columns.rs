@@ -203,4 +203,11 @@ macro_rules! request_json {
          r.marked_at, ']')"
     };
 }
-pub(super) use {plastic_json, request_json};
+/// SQL of whether a row of the table or alias `pin` is on record: its holder set it, or its request went out.
+macro_rules! pin_on_record {
+    () => {
+        "pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
+                         WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')"
+    };
+}
+pub(super) use {pin_on_record, plastic_json, request_json};

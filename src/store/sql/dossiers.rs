@@ -1,7 +1,7 @@
 //! What is due, card by card: one statement per page, however many plastics and requests a card has.
 
 use super::SqlStore;
-use super::columns::{Columns, plastic_json, request_json};
+use super::columns::{Columns, pin_on_record, plastic_json, request_json};
 use super::connection::{Connection, Database};
 use super::statement::{Call, Row, Statement, statement};
 use super::value::Value;
@@ -25,8 +25,7 @@ macro_rules! dossiers {
        FROM plastic AS p INDEXED BY plastic_sequence
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
-                         WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
+        AND ", pin_on_record!(), "),
     due.requests
   FROM (SELECT r.institution, r.card_id, json_group_array(", request_json!(), ") AS requests
           FROM production_request AS r CROSS JOIN card AS c ON c.institution = r.institution AND c.card_id = r.card_id
@@ -49,8 +48,7 @@ macro_rules! dossiers {
        FROM plastic AS p
       WHERE p.institution = c.institution AND p.card_id = c.card_id AND p.status <> 'CANCELLED'),
     (SELECT MAX(pin.version) FROM pin WHERE pin.institution = c.institution AND pin.card_id = c.card_id
-        AND pin.void = 0 AND NOT EXISTS (SELECT 1 FROM production_request AS own
-                         WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')),
+        AND ", pin_on_record!(), "),
     due.requests
   FROM (SELECT r.institution, r.card_id, CONCAT('[', string_agg(", request_json!(postgres), ", ','), ']') AS requests
           FROM production_request AS r

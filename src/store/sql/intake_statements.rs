@@ -1,6 +1,6 @@
 //! The SQL texts of intake.
 
-use super::columns::{plastic_json, request_json};
+use super::columns::{pin_on_record, plastic_json, request_json};
 use super::statement::{Statement, statement};
 use crate::store::IdKind;
 
@@ -185,12 +185,9 @@ statement!(
     WHERE institution = $1 AND card_id = $2 AND live = 1 AND state = 'OPEN'"
 );
 
-// As in the dossiers that a claim reads.
 statement!(
     pub(super) NEWEST_PIN = "SELECT MAX(pin.version) FROM pin
-    WHERE pin.institution = $1 AND pin.card_id = $2 AND pin.void = 0
-      AND NOT EXISTS (SELECT 1 FROM production_request AS own
-                       WHERE own.record_uid = pin.record_uid AND own.state <> 'SENT')"
+    WHERE pin.institution = $1 AND pin.card_id = $2 AND ", pin_on_record!()
 );
 statement!(
     pub(super) NEXT_PIN_VERSION =

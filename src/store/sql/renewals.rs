@@ -30,7 +30,7 @@ statement!(
         "SELECT due.card_id, c.version, cv.data,
     (SELECT json_group_array(",
         plastic_json!(),
-        " ORDER BY p.sequence_number)
+        ")
        FROM plastic AS p INDEXED BY plastic_sequence
       WHERE p.institution = c.institution AND p.card_id = c.card_id)
   FROM (SELECT ends.institution, ends.card_id, ends.plastic_id FROM plastic AS ends INDEXED BY plastic_expiry
@@ -45,9 +45,9 @@ statement!(
     ),
     postgres(
         "SELECT due.card_id, c.version, cv.data,
-    (SELECT json_agg(",
+    (SELECT CONCAT('[', string_agg(",
         plastic_json!(postgres),
-        " ORDER BY p.sequence_number)::text
+        ", ','), ']')
        FROM plastic AS p
       WHERE p.institution = c.institution AND p.card_id = c.card_id)
   FROM (SELECT ends.institution, ends.expiry, ends.plastic_id, ends.card_id FROM plastic AS ends

@@ -175,7 +175,7 @@ fn card_version(row: &Row) -> Result<CardVersionNote, StoreError> {
 
 fn pin(row: &Row) -> Result<PinNote, StoreError> {
     let mut columns = Columns::of("pin", row);
-    Ok(PinNote { note: version(&mut columns)?, record_uid: columns.parse_optional()? })
+    Ok(PinNote { note: version(&mut columns)?, record_uid: columns.parse_optional()?, on_record: columns.flag()? })
 }
 
 fn order(row: &Row) -> Result<OrderNote, StoreError> {

@@ -2,6 +2,7 @@
 //!
 //! They name only columns that `emboss_reader` of `deploy/postgres-roles.sql` may see.
 
+use super::columns::pin_on_record;
 use super::statement::{Statement, statement};
 use crate::store::Subject;
 
@@ -52,7 +53,8 @@ statement!(
 );
 statement!(
     pub(super) PIN_VERSIONS =
-        "SELECT version, made_at, record_uid FROM pin WHERE institution = $1 AND card_id = $2 ORDER BY version"
+        "SELECT pin.version, pin.made_at, pin.record_uid, CAST(CASE WHEN ", pin_on_record!(), " THEN 1 ELSE 0 END AS BIGINT) FROM pin
+    WHERE pin.institution = $1 AND pin.card_id = $2 ORDER BY pin.version"
 );
 // `$3` is the card it replaces, or itself: a replacement is kept under the lost card. Orders of one instant are those of a
 // numbered batch more often than not.
