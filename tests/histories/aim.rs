@@ -42,12 +42,16 @@ impl Book {
             }
             Wanted::Replace(..) => {
                 // Some replacements ask for an id that is taken.
-                let taken = cards.last().filter(|_| wish.pick % 4 == 0).copied();
+                let taken = cards.last().filter(|_| wish.pick.is_multiple_of(4)).copied();
                 let aimed = |card| Order { new_card: taken.unwrap_or(free), ..order(card, 0) };
                 cards.into_iter().map(aimed).collect()
             }
             // A card that is not there is refused whatever the order: not too often.
-            _ => cards.into_iter().chain((wish.pick % 8 == 0).then_some(NO_CARD)).map(|card| order(card, 0)).collect(),
+            _ => cards
+                .into_iter()
+                .chain(wish.pick.is_multiple_of(8).then_some(NO_CARD))
+                .map(|card| order(card, 0))
+                .collect(),
         }
     }
 }

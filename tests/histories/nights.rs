@@ -66,7 +66,7 @@ impl Book {
         for (id, card) in &mut self.cards {
             let mut left = Vec::new();
             let was = card.clone();
-            for request in was.requests.iter() {
+            for request in &was.requests {
                 let verdict = if request.marked_at <= cut_off {
                     forecast.selected += 1;
                     was.verdict(*id, request, &self.terms, self.home, cut_off)
