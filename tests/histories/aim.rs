@@ -21,7 +21,11 @@ const NO_CARD: u32 = 9999;
 impl Book {
     /// What the wish comes to; nothing where there is no such card.
     pub(crate) fn aim(&self, wish: &Wish, at: DateTime<Utc>) -> Option<Order> {
-        let fits = |order: &Order| self.clone().take(order, at).is_err() == wish.wilful;
+        // Whether a card goes to another house before or behind the settlement with the old one is left to chance.
+        let moves = matches!(wish.order, Wanted::Change(Change::House(_)));
+        let on_its_way = |card: &u32| self.cards.get(card).is_some_and(|card| !card.claimed.is_empty());
+        let fits =
+            |order: &Order| !(moves && on_its_way(&order.card)) && self.clone().take(order, at).is_err() == wish.wilful;
         self.aims(wish).into_iter().find(fits)
     }
 

@@ -116,6 +116,12 @@ impl Bank {
         self.wait(self.night.run(&order)).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Takes the house's folder away, or brings it back.
+    pub(crate) fn house_is_away(&self, away: bool) {
+        let (from, to) = if away { ("out", "away") } else { ("away", "out") };
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
     /// Names and bytes of what the house found since it last looked, by name.
     pub(crate) fn arrived(&mut self) -> Vec<(String, Vec<u8>)> {
         let out = self.path("out");
