@@ -36,6 +36,8 @@ impl Book {
         if !cards.is_empty() {
             let first = usize::from(wish.pick) % cards.len();
             cards.rotate_left(first);
+            // What is in production refuses most, and is there for a day only.
+            cards.sort_by_key(|card| wish.wilful && self.cards[card].claimed.is_empty());
         }
         match wish.order {
             Wanted::Create(_) => [free].into_iter().chain(cards).map(|card| order(card, 0)).collect(),
