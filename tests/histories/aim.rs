@@ -21,7 +21,11 @@ const NO_CARD: u32 = 9999;
 impl Book {
     /// What the wish comes to; nothing where there is no such card.
     pub(crate) fn aim(&self, wish: &Wish, at: DateTime<Utc>) -> Option<Order> {
-        let fits = |order: &Order| self.clone().take(order, at).is_err() == wish.wilful;
+        // Whether a card goes to another house before or behind the settlement with the old one is left to chance.
+        let moves = matches!(wish.order, Wanted::Change(Change::House(_)));
+        let on_its_way = |card: &u32| self.cards.get(card).is_some_and(|card| !card.claimed.is_empty());
+        let fits =
+            |order: &Order| !(moves && on_its_way(&order.card)) && self.clone().take(order, at).is_err() == wish.wilful;
         self.aims(wish).into_iter().find(fits)
     }
 
@@ -32,6 +36,8 @@ impl Book {
         if !cards.is_empty() {
             let first = usize::from(wish.pick) % cards.len();
             cards.rotate_left(first);
+            // What is in production refuses most, and is there for a day only.
+            cards.sort_by_key(|card| wish.wilful && self.cards[card].claimed.is_empty());
         }
         match wish.order {
             Wanted::Create(_) => [free].into_iter().chain(cards).map(|card| order(card, 0)).collect(),
@@ -42,12 +48,16 @@ impl Book {
             }
             Wanted::Replace(..) => {
                 // Some replacements ask for an id that is taken.
-                let taken = cards.last().filter(|_| wish.pick % 4 == 0).copied();
+                let taken = cards.last().filter(|_| wish.pick.is_multiple_of(4)).copied();
                 let aimed = |card| Order { new_card: taken.unwrap_or(free), ..order(card, 0) };
                 cards.into_iter().map(aimed).collect()
             }
             // A card that is not there is refused whatever the order: not too often.
-            _ => cards.into_iter().chain((wish.pick % 8 == 0).then_some(NO_CARD)).map(|card| order(card, 0)).collect(),
+            _ => cards
+                .into_iter()
+                .chain(wish.pick.is_multiple_of(8).then_some(NO_CARD))
+                .map(|card| order(card, 0))
+                .collect(),
         }
     }
 }

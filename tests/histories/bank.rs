@@ -57,7 +57,10 @@ impl Bank {
         make_folder(&folder.path().join("out"));
         let path = folder.path().join("emboss.toml");
         fs::write(&path, configuration(terms, server.as_ref())).unwrap();
-        let config = Arc::new(Config::load(&path, None).unwrap_or_else(|error| panic!("{error}")));
+        let mut config = Config::load(&path, None).unwrap_or_else(|error| panic!("{error}"));
+        // A server has a clock of its own, and histories go on for years; no configuration may say so.
+        config.run.clock_skew_max_s = u32::MAX;
+        let config = Arc::new(config);
         let clock = Arc::new(SetClock(Mutex::new(now)));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let random = Arc::new(Random::seeded(20_261_120));
@@ -111,6 +114,12 @@ impl Bank {
         self.set_clock(now);
         let order = RunOrder::on_demand("run", now, "a history");
         self.wait(self.night.run(&order)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Takes the house's folder away, or brings it back.
+    pub(crate) fn house_is_away(&self, away: bool) {
+        let (from, to) = if away { ("out", "away") } else { ("away", "out") };
+        fs::rename(self.path(from), self.path(to)).unwrap();
     }
 
     /// Names and bytes of what the house found since it last looked, by name.

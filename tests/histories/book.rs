@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
+use crate::nights::Forecast;
 use crate::products::{HOUSES, Product, Terms};
 
 /// A month: twelve times the year, and 0 for January.
@@ -92,6 +93,8 @@ pub(crate) struct Card {
     /// By number, cancelled ones too.
     pub(crate) plastics: Vec<Plastic>,
     pub(crate) requests: Vec<Request>,
+    /// Those that are in a file which the house does not have yet.
+    pub(crate) claimed: Vec<Request>,
     /// The PIN on record, and how many there have been.
     pub(crate) pin: Option<String>,
     pub(crate) pins: usize,
@@ -155,10 +158,12 @@ pub(crate) struct Book {
     pub(crate) cards: BTreeMap<u32, Card>,
     /// Where the customer lives.
     pub(crate) home: u16,
+    /// What the house does not have yet.
+    pub(crate) pending: Vec<Forecast>,
 }
 
 impl Book {
     pub(crate) fn new(terms: Terms) -> Self {
-        Self { terms, cards: BTreeMap::new(), home: 0 }
+        Self { terms, cards: BTreeMap::new(), home: 0, pending: Vec::new() }
     }
 }

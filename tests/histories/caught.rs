@@ -27,7 +27,7 @@ pub(crate) fn card(code: &str) -> Wanted {
 
 /// A night, with these orders on the day before.
 pub(crate) fn night(wishes: Vec<Wish>) -> Day {
-    Day { after: 1, wishes, on_demand: false }
+    Day { after: 1, wishes, on_demand: false, away: false }
 }
 
 /// 3001 of an active product and 3002 of one that is produced locked, both made.
@@ -110,7 +110,7 @@ fn a_file_that_comes_twice_is_told_of() {
     let (mut life, forecast, now) = two_cards();
     let mut archive = Archive::default();
     life.bank.look_again();
-    archive.take(&mut life.bank, &forecast, now);
+    archive.take(&mut life.bank, std::slice::from_ref(&forecast), now);
     for (rule, forget) in [
         ("R131", Box::new(|_: &mut Archive| {}) as Box<dyn Fn(&mut Archive)>),
         ("R130", Box::new(|archive: &mut Archive| archive.numbers.clear())),
@@ -118,7 +118,7 @@ fn a_file_that_comes_twice_is_told_of() {
     ] {
         forget(&mut archive);
         life.bank.look_again();
-        let said = said(|| drop(archive.take(&mut life.bank, &forecast, now)));
+        let said = said(|| drop(archive.take(&mut life.bank, std::slice::from_ref(&forecast), now)));
         assert!(said.contains(rule), "{rule}: {said}");
         archive.numbers.clear();
     }
@@ -147,10 +147,10 @@ fn a_file_that_is_not_as_the_rules_say_is_told_of() {
         changed(&|record| record.made.as_mut().unwrap().1 = "Home 7".to_owned()),
     ] {
         life.bank.look_again();
-        let _ = said(|| drop(Archive::default().take(&mut life.bank, &other, now)));
+        let _ = said(|| drop(Archive::default().take(&mut life.bank, std::slice::from_ref(&other), now)));
     }
     sql(&life, "DELETE FROM pin WHERE card_id = 3001");
     life.bank.look_again();
-    let lost = said(|| drop(Archive::default().take(&mut life.bank, &forecast, now)));
+    let lost = said(|| drop(Archive::default().take(&mut life.bank, std::slice::from_ref(&forecast), now)));
     assert!(lost.contains("no PIN on record"), "{lost}");
 }

@@ -10,7 +10,7 @@ use emboss::vault::{Owner, Wrapped};
 
 use crate::bank::Bank;
 use crate::lossless;
-use crate::nights::{Forecast, Pin, Record};
+use crate::nights::{Forecast, NOT_KNOWN_YET, Pin, Record};
 use crate::products::HOUSES;
 use crate::recount::recount;
 use crate::tree::{Document, Tree};
@@ -45,16 +45,17 @@ fn key_of(record: &Tree) -> (u32, u8) {
 
 impl Archive {
     /// Takes in the files of a run; the PIN of each card that has one in them.
-    pub(crate) fn take(&mut self, bank: &mut Bank, forecast: &Forecast, at: DateTime<Utc>) -> BTreeMap<u32, String> {
+    pub(crate) fn take(&mut self, bank: &mut Bank, arriving: &[Forecast], at: DateTime<Utc>) -> BTreeMap<u32, String> {
         let arrived = bank.arrived();
         let files: Vec<Opened> = arrived.iter().map(|(name, sealed)| open(bank, name, sealed, at)).collect();
-        let mut expected = forecast.records.clone();
+        let mut expected: Vec<(&str, Vec<Record>)> =
+            arriving.iter().flat_map(|forecast| forecast.records.clone()).collect();
         let mut pins = BTreeMap::new();
         for file in &files {
             let house = text(&file.document.header, "manufacturer").to_owned();
             self.number(&file.document, &house);
-            let records = HOUSES.iter().find(|code| **code == house).and_then(|code| expected.remove(code));
-            compare(file, records.unwrap_or_default(), &mut pins);
+            let place = expected.iter().position(|(code, _)| *code == house);
+            compare(file, place.map_or_else(Vec::new, |place| expected.remove(place).1), &mut pins);
             for record in &file.document.cards {
                 self.remember(record, &file.name);
             }
@@ -96,7 +97,8 @@ fn open(bank: &Bank, name: &str, sealed: &[u8], at: DateTime<Utc>) -> Opened {
     let key = if name.contains(HOUSES[0]) { "factory-x.key" } else { "factory-y.key" };
     let read = |name: &str| std::fs::read(bank.path("keys").join(name)).unwrap();
     let key = OpeningKey::load(&read(key), None).unwrap();
-    let mut opened = seal::open(sealed, &key, &read("signer.asc"), at).unwrap();
+    // Signed at the database's time, which is a server's own.
+    let mut opened = seal::open(sealed, &key, &read("signer.asc"), at.max(Utc::now())).unwrap();
     let mut document = String::new();
     opened.read_to_string(&mut document).unwrap();
     assert!(matches!(opened.verdict(), Verdict::Good { .. }), "{name}: not signed by us");
@@ -126,6 +128,10 @@ fn compare(file: &Opened, mut expected: Vec<Record>, pins: &mut BTreeMap<u32, St
             expiry: demanded.expiry,
             pin: match (&demanded.pin, pin) {
                 (Pin::New, Some(_)) => Pin::New,
+                (Pin::OnRecord(hidden), Some(pin)) if hidden == NOT_KNOWN_YET => {
+                    assert!(pins.get(&card).is_none_or(|known| known == pin), "{}: another PIN", file.name);
+                    demanded.pin.clone()
+                }
                 (_, pin) => pin.cloned().map_or(Pin::None, Pin::OnRecord),
             },
             letter: demanded.letter.as_ref().map(|(how, _)| *how).zip(line_of(record, "pinMailer")),

@@ -27,6 +27,8 @@ pub(crate) struct Day {
     pub(crate) wishes: Vec<Wish>,
     /// Whether somebody runs on demand in the evening.
     pub(crate) on_demand: bool,
+    /// Whether the house's folder is away in the night; the night after, it is there.
+    pub(crate) away: bool,
 }
 
 /// An order for some card.
@@ -168,9 +170,10 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn day() -> impl Strategy<Value = Day> {
     let after = prop_oneof![10 => 1..4_u16, 8 => 5..50_u16, 1 => 51..900_u16];
-    (after, vec(wish(), 0..10), proptest::bool::weighted(0.15)).prop_map(|(after, mut wishes, on_demand)| {
+    let (on_demand, away) = (proptest::bool::weighted(0.15), proptest::bool::weighted(0.15));
+    (after, vec(wish(), 0..10), on_demand, away).prop_map(|(after, mut wishes, on_demand, away)| {
         wishes.sort_by_key(|wish| wish.when);
-        Day { after, wishes, on_demand }
+        Day { after, wishes, on_demand, away }
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use emboss::card::CardId;
 
 use crate::bank::Bank;
-use crate::book::{Book, Card};
+use crate::book::{Book, Card, Request};
 
 /// A card and all that belongs to it, in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,8 +33,11 @@ fn told(card: &Card) -> Told {
         let marked = plastic.marked_at.map_or("-".to_owned(), |at| at.to_string());
         format!("{} {} {} {} {marked}", plastic.number, plastic.event, plastic.status, plastic.expiry.text())
     });
-    let open =
-        card.requests.iter().map(|request| format!("{} {} {}", request.number, request.event, request.marked_at));
+    let line = |request: &Request, claimed: bool| {
+        format!("{} {} {} {claimed}", request.number, request.event, request.marked_at)
+    };
+    let claimed = card.claimed.iter().map(|request| line(request, true));
+    let open = card.requests.iter().map(|request| line(request, false)).chain(claimed);
     let mut told = Told {
         card: format!("{} {} {} {}", card.status, card.pin_status, id(card.replaces), id(card.replaced_by)),
         plastics: plastics.collect(),
@@ -63,9 +66,8 @@ fn read(bank: &Bank) -> BTreeMap<u32, Told> {
             let sequence: BTreeMap<i64, u8> =
                 plastics.iter().map(|plastic| (plastic.plastic_id.get(), plastic.sequence_number)).collect();
             let open = work.live_requests(&of, id).await.unwrap().into_iter().map(|(request, claimed)| {
-                assert!(!claimed, "card {id}: nothing is left in production");
                 let number = sequence[&request.plastic_id.get()];
-                format!("{number} {} {}", request.event, request.marked_at)
+                format!("{number} {} {} {claimed}", request.event, request.marked_at)
             });
             let line = |id: Option<CardId>| id.map_or("-".to_owned(), |id| id.to_string());
             let mut told = Told {

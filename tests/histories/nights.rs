@@ -31,6 +31,9 @@ pub(crate) enum Pin {
     New,
 }
 
+/// On record, but in a file that nobody could look into yet.
+pub(crate) const NOT_KNOWN_YET: &str = "????";
+
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verdict {
@@ -50,6 +53,7 @@ pub(crate) struct Forecast {
     pub(crate) excluded: BTreeMap<String, u64>,
     pub(crate) closed: u64,
     pub(crate) selected: u64,
+    pub(crate) cut_off: DateTime<Utc>,
 }
 
 impl Forecast {
@@ -59,14 +63,28 @@ impl Forecast {
 }
 
 impl Book {
-    /// Runs the night of T0, or on demand, where nothing is renewed.
-    pub(crate) fn run(&mut self, cut_off: DateTime<Utc>, on_demand: bool) -> Forecast {
+    /// Runs the night of T0, or on demand, where nothing is renewed. Gives what must arrive, the oldest first, and what the
+    /// run itself comes to.
+    pub(crate) fn run(&mut self, cut_off: DateTime<Utc>, on_demand: bool, away: bool) -> (Vec<Forecast>, Forecast) {
         let renewed = if on_demand { None } else { self.renew(cut_off) };
-        let mut forecast = Forecast { renewed, ..Forecast::default() };
+        let mut arriving = std::mem::take(&mut self.pending);
+        arriving.iter().for_each(|earlier| self.settle(earlier));
+        let forecast = self.claim(Forecast { renewed, cut_off, ..Forecast::default() });
+        if away {
+            self.pending.push(forecast.clone());
+        } else {
+            self.settle(&forecast);
+            arriving.push(forecast.clone());
+        }
+        (arriving, forecast)
+    }
+
+    fn claim(&mut self, mut forecast: Forecast) -> Forecast {
+        let cut_off = forecast.cut_off;
         for (id, card) in &mut self.cards {
             let mut left = Vec::new();
             let was = card.clone();
-            for request in was.requests.iter() {
+            for request in &was.requests {
                 let verdict = if request.marked_at <= cut_off {
                     forecast.selected += 1;
                     was.verdict(*id, request, &self.terms, self.home, cut_off)
@@ -75,6 +93,8 @@ impl Book {
                 };
                 match verdict {
                     Verdict::Goes(record) => {
+                        card.pins += usize::from(record.pin == Pin::New);
+                        card.claimed.push(request.clone());
                         forecast.records.entry(was.house()).or_default().push(*record);
                         continue;
                     }
@@ -90,22 +110,21 @@ impl Book {
             }
             card.requests = left;
         }
-        self.settle(&forecast, cut_off);
         forecast
     }
 
     /// R28, R62-R64, and a new PIN for each card that gets one; what it is, only the file tells.
-    fn settle(&mut self, forecast: &Forecast, cut_off: DateTime<Utc>) {
+    fn settle(&mut self, forecast: &Forecast) {
         for record in forecast.all() {
             let card = self.cards.get_mut(&record.card).unwrap();
+            card.claimed.clear();
             if record.pin == Pin::New {
-                card.pins += 1;
-                card.pin = None;
+                card.pin = Some(NOT_KNOWN_YET.to_owned());
             }
             if record.made.is_some() {
                 card.comes_to(record.number, if card.product.locked { "LOCKED" } else { "ACTIVE" });
                 if record.letter.is_some() {
-                    card.requests.retain(|request| request.event != "ROPIN" || request.marked_at > cut_off);
+                    card.requests.retain(|request| request.event != "ROPIN" || request.marked_at > forecast.cut_off);
                 }
             }
         }

@@ -86,6 +86,7 @@ impl Book {
             replaced_by: None,
             plastics: Vec::new(),
             requests: Vec::new(),
+            claimed: Vec::new(),
             pin: None,
             pins: 0,
         };
@@ -125,6 +126,7 @@ impl Book {
             _ if !card.product.pin => return Err("PRODUCT_WITHOUT_PIN"),
             Some(Wrong::Key) => return Err("PIN_KEY_UNKNOWN"),
             Some(Wrong::Block) => return Err("PIN_BLOCK_UNREADABLE"),
+            None if !card.claimed.is_empty() => return Err("PIN_IN_PRODUCTION"),
             None => {}
         }
         card.pin = Some(format!("{pin:04}"));
@@ -180,6 +182,7 @@ impl Book {
             replaces: Some(order.card),
             plastics: Vec::new(),
             requests: Vec::new(),
+            claimed: Vec::new(),
             pin: None,
             pins: 0,
             ..lost.clone()
@@ -211,7 +214,7 @@ impl Book {
         if !card.product.pin {
             return Err("PRODUCT_WITHOUT_PIN");
         }
-        if card.requests.iter().any(|request| request.event == "ROPIN") {
+        if card.requests.iter().chain(&card.claimed).any(|request| request.event == "ROPIN") {
             return Err("PIN_ORDER_OPEN");
         }
         let plastic = card.in_hand().or_else(|| card.there().next_back()).ok_or("PLASTIC_UNKNOWN")?;
@@ -226,6 +229,9 @@ impl Book {
         let plastic = plastic.filter(|plastic| plastic.status != "CANCELLED").ok_or("PLASTIC_UNKNOWN")?;
         if plastic.status != "INACTIVE" {
             return Err("PLASTIC_NOT_INACTIVE");
+        }
+        if card.claimed.iter().any(|request| request.number == number) {
+            return Err("IN_PRODUCTION");
         }
         plastic.status = "CANCELLED";
         card.requests.retain(|request| request.number != number);

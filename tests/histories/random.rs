@@ -73,6 +73,7 @@ impl Seen {
     fn add(&mut self, more: Self) {
         self.taken += more.taken;
         self.nights += more.nights;
+        self.waited += more.waited;
         self.renewed += more.renewed;
         more.records.into_iter().for_each(|(event, count)| *self.records.entry(event).or_default() += count);
         more.refused.into_iter().for_each(|(code, count)| *self.refused.entry(code).or_default() += count);
