@@ -42,6 +42,8 @@ use lines::{Line, Lines};
 const BATCH_LINES: usize = 500;
 /// Most bytes of one transaction's lines, so that a batch of the longest lines stays small too.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How often a batch starts over where others write what it reads: another import, or a run. None of it was answered yet.
+const RESTARTS: u32 = 20;
 
 /// Why an import stopped before the end of its input. What was answered is durable; import the same input again.
 #[derive(Debug, thiserror::Error)]
@@ -140,14 +142,28 @@ impl<'a> Importer<'a> {
             let batch = read_batch(&mut lines)?;
             let Some(last) = batch.last() else { return Ok(summary) };
             let last = last.number;
-            let text = self.take_batch(batch, &mut summary).await?;
+            let text = self.take_batch(&batch, &mut summary).await?;
             answers.write_all(text.as_bytes()).and_then(|()| answers.flush()).map_err(IntakeError::Write)?;
             progress(last);
         }
     }
 
+    /// The answers to a batch, which starts over where somebody else wrote at the same time: an order is decided on one
+    /// state of the database, and two imports take their rows in the order of their lines.
+    async fn take_batch(&self, batch: &[Line], summary: &mut ImportSummary) -> Result<String, IntakeError> {
+        for _ in 0..RESTARTS {
+            match self.try_batch(batch, summary).await {
+                Err(IntakeError::Store { line, source }) if source.is_conflict() => {
+                    tracing::debug!("the orders up to line {line} start over: {source}");
+                }
+                done => return done,
+            }
+        }
+        self.try_batch(batch, summary).await
+    }
+
     /// One transaction: every line's answer, in order, after the commit.
-    async fn take_batch(&self, batch: Vec<Line>, summary: &mut ImportSummary) -> Result<String, IntakeError> {
+    async fn try_batch(&self, batch: &[Line], summary: &mut ImportSummary) -> Result<String, IntakeError> {
         let first = batch.first().map_or(0, |line| line.number);
         let mut work = self.store.intake().await.map_err(|source| IntakeError::Store { line: first, source })?;
         let mut text = String::new();
@@ -167,7 +183,7 @@ impl<'a> Importer<'a> {
     async fn take_line(
         &self,
         work: &mut dyn IntakeWork,
-        line: Line,
+        line: &Line,
         summary: &mut ImportSummary,
     ) -> Result<String, StoreError> {
         let read = match &line.bytes {

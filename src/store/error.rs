@@ -76,6 +76,14 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// Somebody else wrote first what this was decided on.
+    #[error("{what} was changed by somebody else at the same time: {reason}; import again")]
+    Overtaken {
+        /// Table and key.
+        what: String,
+        /// What stands there now.
+        reason: String,
+    },
     /// The database was made by another version of the program.
     #[error(
         "the database {database} has schema version {found}, this program needs {needed}: use the program that made it, or correct database.url"
@@ -95,6 +103,19 @@ impl StoreError {
     pub fn is_forbidden(&self) -> bool {
         let Self::Statement { source, .. } = self else { return false };
         source.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "42501")
+    }
+
+    /// Whether somebody else wrote at the same time: done anew, on what stands there now, it may succeed. SQLSTATE 40001,
+    /// a serialisation failure; 40P01, a deadlock, which PostgreSQL ends by choosing one of two; 23505, a number that
+    /// somebody took behind the back of the state that was read, 1555 and 2067 the same on SQLite.
+    pub fn is_conflict(&self) -> bool {
+        let source = match self {
+            Self::Overtaken { .. } => return true,
+            Self::Statement { source, .. } => source,
+            _ => return false,
+        };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505" | "1555" | "2067"))
     }
 
     /// Whether it is open if what was asked happened. Who gets such an error reads the state again (fault 8).

@@ -1,11 +1,11 @@
-//! A claim that takes a card while its PIN is being set: on PostgreSQL the two are at work at once.
+//! Imports beside a claim, and beside each other: on PostgreSQL they are at work at once.
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use emboss::ambient::Clock;
-use emboss::card::PinStatus;
+use emboss::card::{CardStatus, PinStatus};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{PostgresAccess, SqlStore, Store};
 use serde_json::{Value, json};
@@ -32,11 +32,12 @@ async fn on_postgres() -> (Desk, Database, PgConnection) {
     (desk, database, other)
 }
 
-/// Waits until a session waits for what another one holds.
-async fn someone_waits(database: &Database) {
+/// Waits until so many sessions wait for what another one holds.
+async fn waiting(database: &Database, sessions: u32) {
     let started = Instant::now();
-    while database.psql("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted") != "t" {
-        assert!(started.elapsed() < Duration::from_secs(30), "nobody waits for the claim");
+    let question = format!("SELECT count(DISTINCT pid) >= {sessions} FROM pg_locks WHERE NOT granted");
+    while database.psql(&question) != "t" {
+        assert!(started.elapsed() < Duration::from_secs(30), "not {sessions} wait for what is held");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -47,7 +48,7 @@ async fn answered_beside_a_claim(end: &'static str) -> (Desk, Value, Database) {
     claim.execute("BEGIN; UPDATE production_request SET state = 'CLAIMED', file_id = 'f'").await.unwrap();
     let lines = [desk.order_with("3001", "4711").await];
     let ended = async {
-        someone_waits(&database).await;
+        waiting(&database, 1).await;
         claim.execute(end).await.unwrap();
     };
     let (mut answers, ()) = tokio::join!(desk.import(&lines), ended);
@@ -69,4 +70,41 @@ async fn r32_a_claim_that_leaves_nothing_leaves_the_card_to_its_pin() {
     let (desk, answer, _server) = answered_beside_a_claim("ROLLBACK").await;
     assert_eq!(answer["description"], "PIN set", "{answer}");
     assert_eq!(desk.card("3001").await.unwrap().card.pin_status, PinStatus::Set);
+}
+
+#[tokio::test]
+async fn two_imports_of_one_file_at_once_carry_it_out_once_and_answer_alike() {
+    let (desk, _server, _) = on_postgres().await;
+    let made = |id: u32| new_card(&id.to_string(), json!({"productCode": "VISA_PIN", "embossing": {}}));
+    let lines: Vec<Value> = (4001..4041).map(made).collect();
+    let (one, other) = tokio::join!(desk.import(&lines), desk.import(&lines));
+    assert_eq!(one, other);
+    assert!(one.iter().all(|answer| answer["description"] == "Card created"), "{one:?}");
+}
+
+#[tokio::test]
+async fn two_imports_that_take_the_same_cards_in_opposite_order_are_both_carried_out() {
+    let (desk, database, mut holder) = on_postgres().await;
+    for id in ["3002", "3003"] {
+        desk.take(&new_card(id, json!({"productCode": "VISA_PIN", "embossing": {}}))).await;
+    }
+    let ids = ["3001", "3002", "3003"];
+    let waits = ids.map(|id| for_card_with("updateCard", id, json!({"pinStatus": "W"})));
+    let mut blocks = ids.map(|id| status(id, "CARD_BLOCKED"));
+    blocks.reverse();
+    // Each has its first card when both come to the one in the middle; let go, each needs what the other has.
+    holder.execute("BEGIN; SELECT 1 FROM card WHERE card_id = 3002 FOR UPDATE").await.unwrap();
+    let let_go = async {
+        waiting(&database, 2).await;
+        holder.execute("COMMIT").await.unwrap();
+    };
+    let (one, other, ()) = tokio::join!(desk.import(&waits), desk.import(&blocks), let_go);
+    assert!(one.iter().chain(&other).all(|answer| answer["description"] == "Card updated"), "{one:?} {other:?}");
+    for id in ids {
+        let card = desk.card(id).await.unwrap();
+        assert_eq!(
+            (card.version, card.card.pin_status, card.card.status),
+            (3, PinStatus::Waiting, CardStatus::Blocked)
+        );
+    }
 }

@@ -36,7 +36,7 @@ pub(super) async fn claim(
     for _ in 0..RESTARTS {
         match try_to_claim(store, order, decide).await {
             // Somebody wrote what this claim read: it starts over, for a claim decides on one state of the database.
-            Err(error) if is_serialisation_failure(&error) => decide.restart(),
+            Err(error) if error.is_conflict() => decide.restart(),
             done => return done,
         }
     }
@@ -69,14 +69,6 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
             Ok(Claimed { data_as_of, files: Vec::new(), stopped: Some((code, detail)) })
         }
     }
-}
-
-/// SQLSTATE 40001, a serialisation failure; 40P01, a deadlock, which PostgreSQL ends by choosing one of two; 23505, a
-/// number that somebody took behind the back of the state that was read, 1555 and 2067 the same on SQLite.
-pub(super) fn is_serialisation_failure(error: &StoreError) -> bool {
-    let StoreError::Statement { source, .. } = error else { return false };
-    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505" | "1555" | "2067"))
 }
 
 fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {

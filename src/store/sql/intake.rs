@@ -11,7 +11,7 @@ use serde_json::json;
 use super::columns::Columns;
 use super::connection::{Connection, Database, Transaction};
 use super::statement::{Row, Statement};
-use super::{events, guarded, ids, intake_statements as sql, text_of};
+use super::{events, ids, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
 };
@@ -43,7 +43,7 @@ impl SqlIntake {
             Database::Postgres => of_version(statement).bind(data.as_str()).bind(at_us),
         };
         let changed = call.run(self.connection()).await?;
-        guarded(changed, || format!("{what} {id} of {of}"), "its newest version is not the one before this")?;
+        still_there(changed, || format!("{what} {id} of {of}"), "its newest version is not the one before this")?;
         if self.connection().database() == Database::Sqlite {
             of_version(content).bind(data).bind(at_us).run(self.connection()).await?;
         }
@@ -75,6 +75,11 @@ struct Versioned<'a> {
     make: Statement,
     next: Statement,
     content: Statement,
+}
+
+/// Every guarded statement changes exactly one row, unless somebody else was there between its reading and its writing.
+fn still_there(changed: u64, what: impl FnOnce() -> String, reason: &str) -> Result<(), StoreError> {
+    if changed == 1 { Ok(()) } else { Err(StoreError::Overtaken { what: what(), reason: reason.to_owned() }) }
 }
 
 #[async_trait]
@@ -178,7 +183,7 @@ impl IntakeWork for SqlIntake {
         let call = sql::NEXT_CARD.call().bind(of.as_str()).bind(id.get()).bind(version);
         let call = call.bind(card.customer_id.get()).bind(card.account_id.get());
         let changed = call.bind(card.embossing.manufacturer.as_deref()).run(self.connection()).await?;
-        guarded(changed, || format!("card {id} of {of}"), "its newest version is not the one before this")?;
+        still_there(changed, || format!("card {id} of {of}"), "its newest version is not the one before this")?;
         let call = sql::CARD_VERSION.call().bind(of.as_str()).bind(id.get()).bind(version);
         call.bind(text_of("card", card)?).bind(at.timestamp_micros()).run(self.connection()).await?;
         Ok(())
@@ -212,7 +217,7 @@ impl IntakeWork for SqlIntake {
         let call = sql::MOVE_PLASTIC.call().bind(of.as_str()).bind(plastic.plastic_id.get());
         let changed = call.bind(plastic.status.as_str()).bind(to.as_str()).run(self.connection()).await?;
         let name = || format!("plastic {} of {of}", plastic.plastic_id);
-        guarded(changed, name, &format!("it is no longer {}", plastic.status))?;
+        still_there(changed, name, &format!("it is no longer {}", plastic.status))?;
         let data = json!({
             "plasticId": plastic.plastic_id, "cardId": plastic.card_id,
             "from": plastic.status, "to": to,
@@ -248,7 +253,7 @@ impl IntakeWork for SqlIntake {
     ) -> Result<(), StoreError> {
         let call = sql::CLOSE_REQUEST.call().bind(of.as_str()).bind(request.to_string()).bind(code.as_str());
         let changed = call.run(self.connection()).await?;
-        guarded(changed, || format!("production_request {request}"), "it is no longer OPEN")
+        still_there(changed, || format!("production_request {request}"), "it is no longer OPEN")
     }
 
     async fn hold_requests(&mut self, of: &InstitutionId, card: CardId) -> Result<(), StoreError> {

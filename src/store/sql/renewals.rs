@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::claim::{expect_count, is_serialisation_failure};
+use super::claim::expect_count;
 use super::columns::{Columns, plastic_json};
 use super::connection::Transaction;
 use super::many::Kind::{Integer, Text};
@@ -131,7 +131,7 @@ pub(super) async fn page(
 pub(super) async fn renew(store: &SqlStore, order: &RenewalOrder<'_>) -> Result<Vec<CardId>, StoreError> {
     for _ in 0..TRIES {
         match try_to_renew(store, order).await {
-            Err(error) if is_serialisation_failure(&error) => {}
+            Err(error) if error.is_conflict() => {}
             done => return done,
         }
     }
