@@ -42,7 +42,7 @@ use lines::{Line, Lines};
 const BATCH_LINES: usize = 500;
 /// Most bytes of one transaction's lines, so that a batch of the longest lines stays small too.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
-/// How often a batch starts over where others write what it reads: another import, or a run. None of it was answered yet.
+/// How often a batch starts over where a run writes what it reads. None of it was answered yet.
 const RESTARTS: u32 = 20;
 
 /// Why an import stopped before the end of its input. What was answered is durable; import the same input again.
@@ -149,7 +149,7 @@ impl<'a> Importer<'a> {
     }
 
     /// The answers to a batch, which starts over where somebody else wrote at the same time: an order is decided on one
-    /// state of the database, and two imports take their rows in the order of their lines.
+    /// state of the database.
     async fn take_batch(&self, batch: &[Line], summary: &mut ImportSummary) -> Result<String, IntakeError> {
         for _ in 0..RESTARTS {
             match self.try_batch(batch, summary).await {

@@ -64,9 +64,9 @@ pub(crate) async fn versions_follow_each_other(store: &dyn Store) {
     seed.work.put_customer(&of, id, 2, &customer("Korhonen"), marked()).await.unwrap();
     assert_eq!(seed.work.customer(&of, id).await.unwrap(), Some((2, customer("Korhonen"))));
     let skipped = seed.work.put_customer(&of, id, 4, &customer("Nieminen"), marked()).await;
-    assert!(matches!(skipped, Err(StoreError::Corrupt { .. })), "{skipped:?}");
+    assert!(matches!(skipped, Err(StoreError::Overtaken { .. })), "{skipped:?}");
     let skipped = seed.work.put_card(&of, card_id(1), 3, &card(1, None), marked()).await;
-    assert!(matches!(skipped, Err(StoreError::Corrupt { .. })), "{skipped:?}");
+    assert!(matches!(skipped, Err(StoreError::Overtaken { .. })), "{skipped:?}");
 }
 
 pub(crate) async fn next_id_skips_ids_in_use(store: &dyn Store) {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::columns::Columns;
 use super::connection::{Connection, Database, Transaction};
-use super::statement::{Row, Statement};
+use super::statement::{Row, Statement, statement};
 use super::{events, ids, intake_statements as sql, text_of};
 use crate::card::{
     Account, AccountId, Card, CardId, Customer, CustomerId, InstitutionId, Plastic, PlasticId, PlasticStatus, RecordUid,
@@ -18,14 +18,23 @@ use crate::card::{
 use crate::selection::{ReasonCode, Request};
 use crate::store::{IdKind, IntakeWork, ItemPin, NewCard, OrderSubject, StoreError, StoredAnswer, StoredCard};
 
+// The key is ours alone in the database: the letters "embo" and a number.
+statement!(TURN = sqlite("SELECT 1"), postgres("SELECT pg_advisory_xact_lock(1701667439, 4)"));
+
 /// One transaction of intake; rolled back when dropped.
 pub(super) struct SqlIntake {
     transaction: Transaction,
 }
 
 impl SqlIntake {
-    pub(super) fn new(transaction: Transaction) -> Self {
-        Self { transaction }
+    /// Waits for its turn, until the transaction ends. Imports give out ids from one counter and so wait for each other
+    /// anyway; without turns two that take the same cards in another order end each other again and again. SQLite has one
+    /// writer anyway.
+    pub(super) async fn begin(mut transaction: Transaction) -> Result<Self, StoreError> {
+        if transaction.database() == Database::Postgres {
+            TURN.call().row(&mut transaction).await?;
+        }
+        Ok(Self { transaction })
     }
 
     fn connection(&mut self) -> &mut Connection {

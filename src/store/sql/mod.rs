@@ -269,7 +269,7 @@ impl Store for SqlStore {
     }
 
     async fn intake(&self) -> Result<Box<dyn IntakeWork>, StoreError> {
-        Ok(Box::new(intake::SqlIntake::new(self.begin().await?)))
+        Ok(Box::new(intake::SqlIntake::begin(self.begin().await?).await?))
     }
 
     async fn close(&self) {
