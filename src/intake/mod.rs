@@ -1,7 +1,7 @@
 //! Applies orders through the store: each line is answered by one line, in order, once its transaction is durable.
 //!
-//! Invariants: a refused line changes nothing and stops nothing; an order is refused before its first write; an
-//! order id is answered the same way for ever; memory does not grow with the number of lines. Why batches: one
+//! Invariants: a refused line changes nothing and stops nothing; an order is refused before its first write; a
+//! taken order's id is answered the same way for ever; memory does not grow with the number of lines. Why batches: one
 //! durable commit costs as much as hundreds of orders.
 
 mod answer;
