@@ -8,6 +8,7 @@ use super::change_card::{known_card, still_open};
 use super::making::product_of;
 use super::{Answer, Failure, Importer, Offer};
 use crate::agreement::PinTerms;
+use crate::ambient::rfc3339;
 use crate::card::{Card, CardId, InstitutionId, Pan, PinStatus};
 use crate::order::{ErrorCode, Order, Refusal, SetPin};
 use crate::store::{IntakeWork, ItemPin, StoredCard};
@@ -32,6 +33,7 @@ impl Importer<'_> {
         let imported = self.imported(&pan, terms, body).await.map_err(|error| refusal(id, &error))?;
 
         not_in_production(work, of, id).await?;
+        not_superseded(work, order, id).await?;
         let pin = self.wrapped(&owner, work.next_pin_version(of, id).await?, &imported);
         work.void_pins(of, id).await?;
         work.new_pin(of, id, &pin, order.at).await?;
@@ -98,6 +100,15 @@ async fn not_in_production(work: &mut dyn IntakeWork, of: &InstitutionId, id: Ca
         request.event
     );
     Err(ErrorCode::PinInProduction.because(reason).into())
+}
+
+/// An order that was refused before may come again behind a later one: what the holder chose last stands.
+async fn not_superseded(work: &mut dyn IntakeWork, order: &Order, id: CardId) -> Result<(), Failure> {
+    let Some(set_at) = work.pin_set_at(&order.institution, id).await?.filter(|set_at| *set_at > order.at) else {
+        return Ok(());
+    };
+    let reason = format!("the PIN of card {id} was set by an order of {}, later than this one (R36)", rfc3339(set_at));
+    Err(ErrorCode::PinSuperseded.because(reason).into())
 }
 
 /// What a failure of card cryptography is to the order. A block that is not taken is refused in one and the same

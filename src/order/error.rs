@@ -122,6 +122,8 @@ words!(
         ProductWithoutPin = "PRODUCT_WITHOUT_PIN",
         /// R32: a file with a PIN of the card is being made.
         PinInProduction = "PIN_IN_PRODUCTION",
+        /// R36: a later order set the PIN already.
+        PinSuperseded = "PIN_SUPERSEDED",
         /// A key of the product, or the zone key of a PIN block, is not there, not in force or does not fit.
         KeyUnusable = "KEY_UNUSABLE",
         /// Encrypted for a certificate that is not ours, or damaged.
@@ -188,7 +190,8 @@ impl ErrorCode {
             | C::SequenceExhausted
             | C::PinOrderOpen
             | C::ProductWithoutPin
-            | C::PinInProduction => ErrorType::Dynamic,
+            | C::PinInProduction
+            | C::PinSuperseded => ErrorType::Dynamic,
             C::KeyUnusable | C::EncryptedDataUnreadable | C::PinKeyUnknown | C::PinBlockUnreadable => {
                 ErrorType::Security
             }

@@ -174,6 +174,9 @@ pub trait IntakeWork: Send {
     /// Version of the newest PIN on record: that the holder set, or that was made for a request which went out.
     async fn newest_pin(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<i64>, StoreError>;
 
+    /// When the newest order that set the card's PIN was made; `None` where none did.
+    async fn pin_set_at(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<DateTime<Utc>>, StoreError>;
+
     /// The version that a further PIN of the card gets; it is bound into the wrapping of the PIN.
     async fn next_pin_version(&mut self, of: &InstitutionId, card: CardId) -> Result<i64, StoreError>;
 

@@ -98,6 +98,8 @@ pub(crate) struct Card {
     /// The PIN on record, and how many there have been.
     pub(crate) pin: Option<String>,
     pub(crate) pins: usize,
+    /// When the newest order that set it was made.
+    pub(crate) pin_set_at: Option<DateTime<Utc>>,
 }
 
 impl Card {

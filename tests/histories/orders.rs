@@ -89,6 +89,7 @@ impl Book {
             claimed: Vec::new(),
             pin: None,
             pins: 0,
+            pin_set_at: None,
         };
         card.first_plastics(["NCRD", "NVRT", "RALLRE"], new.ends(at), at);
         self.cards.insert(id, card);
@@ -127,7 +128,8 @@ impl Book {
             Some(Wrong::Key) => return Err("PIN_KEY_UNKNOWN"),
             Some(Wrong::Block) => return Err("PIN_BLOCK_UNREADABLE"),
             None if !card.claimed.is_empty() => return Err("PIN_IN_PRODUCTION"),
-            None => {}
+            None if card.pin_set_at.is_some_and(|set_at| set_at > at) => return Err("PIN_SUPERSEDED"),
+            None => card.pin_set_at = Some(at),
         }
         card.pin = Some(format!("{pin:04}"));
         card.pins += 1;
@@ -185,6 +187,7 @@ impl Book {
             claimed: Vec::new(),
             pin: None,
             pins: 0,
+            pin_set_at: None,
             ..lost.clone()
         };
         let ends = ends.map(|months| Month::of(at.date_naive()).later(i32::from(months)));

@@ -154,6 +154,22 @@ async fn the_same_order_sets_one_pin_and_other_content_under_its_id_is_refused()
     desk.refuses(&other, "ORDER_ID_REUSED", "DYNAMIC_VALIDATION_ERROR").await;
 }
 
+/// A refused order is not kept: imported again behind a later one, it must not bring an older PIN back.
+#[tokio::test]
+async fn r36_an_older_order_never_replaces_the_pin_of_a_later_one() {
+    let desk = with_card().await;
+    let at = |line: Value, at: &str| with(line, "at", json!(at));
+    desk.take(&at(desk.order_with("3001", "2222").await, "2026-11-20T10:15:00Z")).await;
+    let older = at(desk.order_with("3001", "1111").await, "2026-11-20T10:14:59.999999Z");
+    let reason = desk.refuses(&older, "PIN_SUPERSEDED", "DYNAMIC_VALIDATION_ERROR").await;
+    for named in ["3001", "2026-11-20T10:15:00", "R36"] {
+        assert!(reason.contains(named), "{reason}");
+    }
+    desk.take(&at(desk.order_with("3001", "3333").await, "2026-11-20T10:15:00Z")).await;
+    let rows = desk.pins("3001").await;
+    assert!(desk.holds("3001", rows.last().unwrap(), "3333").await);
+}
+
 #[tokio::test]
 async fn each_field_of_the_body_at_its_limit_and_one_more() {
     let desk = with_card().await;

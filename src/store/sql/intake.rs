@@ -275,6 +275,11 @@ impl IntakeWork for SqlIntake {
         row.map_or(Ok(None), |row| Columns::of("pin", &row).take())
     }
 
+    async fn pin_set_at(&mut self, of: &InstitutionId, card: CardId) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let row = sql::PIN_SET_AT.call().bind(of.as_str()).bind(card.get()).row(self.connection()).await?;
+        row.map_or(Ok(None), |row| Columns::of("pin", &row).instant_optional())
+    }
+
     async fn next_pin_version(&mut self, of: &InstitutionId, card: CardId) -> Result<i64, StoreError> {
         let row = sql::NEXT_PIN_VERSION.call().bind(of.as_str()).bind(card.get()).row(self.connection()).await?;
         row.map_or(Ok(1), |row| Columns::of("pin", &row).take())

@@ -190,6 +190,10 @@ statement!(
     WHERE pin.institution = $1 AND pin.card_id = $2 AND ", pin_on_record!()
 );
 statement!(
+    pub(super) PIN_SET_AT =
+        "SELECT MAX(made_at) FROM pin WHERE institution = $1 AND card_id = $2 AND record_uid IS NULL"
+);
+statement!(
     pub(super) NEXT_PIN_VERSION =
         "SELECT COALESCE(MAX(version), 0) + 1 FROM pin WHERE institution = $1 AND card_id = $2"
 );
