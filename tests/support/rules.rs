@@ -8,7 +8,7 @@ use std::path::Path;
 pub(crate) struct Row {
     /// For example `R30`.
     pub(crate) rule: String,
-    /// The third cell: tests in backticks, `golden: scenario`, `stage 3 ...`, `later`, `see R2`.
+    /// The third cell: tests in backticks, `golden: scenario`, `later`, `see R2`.
     pub(crate) proofs: Vec<String>,
 }
 
@@ -82,9 +82,9 @@ pub(crate) fn scenarios(fixtures: &Path) -> Vec<(String, Vec<String>)> {
 
 #[test]
 fn rows_names_and_mentions_are_recognised() {
-    let read = row("| R30 | W stays out | `r30_w_stays_out`; golden: a-first-night; stage 3: more |").unwrap();
+    let read = row("| R30 | W stays out | `r30_w_stays_out`; golden: a-first-night; see R31 |").unwrap();
     assert_eq!(read.rule, "R30");
-    assert_eq!(read.proofs, ["`r30_w_stays_out`", "golden: a-first-night", "stage 3: more"]);
+    assert_eq!(read.proofs, ["`r30_w_stays_out`", "golden: a-first-night", "see R31"]);
     assert!(row("| R31 | nothing proves it |  |").unwrap().proofs.is_empty());
     assert!(row("| rule | what it says | proof |").is_none() && row("R30 is a rule").is_none());
     assert_eq!(rules_of("r7_r08_a12_no_card_crosses"), ["R7", "R8", "A12"]);
