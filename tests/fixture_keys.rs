@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 const BLOCKS: &[(&str, &str, &str, char, char)] = &[
     ("dek-1", "DEK_AES_256", "D0", 'A', 'B'),
     ("pix-1", "PIX_HMAC_256", "M7", 'H', 'C'),
+    ("aud-1", "AUD_HMAC_256", "M7", 'H', 'C'),
     ("pin-1", "PIN_AES_256", "D0", 'A', 'B'),
     ("cvk-1", "CVK_A_B", "C0", 'T', 'C'),
     ("cvk2-1", "CVK2_A_B", "C0", 'T', 'C'),

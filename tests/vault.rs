@@ -13,8 +13,8 @@ use emboss::ambient::Random;
 use emboss::card::{CardId, Cvv, Expiry, FileId, InstitutionId, Pan, PinBlock, PinBlockFormat, RecordUid, SecretHex};
 use emboss::vault::key_set::{self, RawKey, key_set_from, make_test_keys};
 use emboss::vault::{
-    CryptoError, CvkUse, CvvSpec, KeyAlgorithm, KeyUsage, KeyWindow, Owner, Pvv, PvvSpec, StoredPin, Vault, VaultError,
-    VaultKeys, Wrapped,
+    CryptoError, CvkUse, CvvSpec, KeyAlgorithm, KeyUsage, KeyWindow, Owner, Protection, ProviderKeys, Pvv, PvvSpec,
+    StoredPin, Vault, VaultError, VaultKeys, Wrapped,
 };
 use vector_keys::{raw_keys, vault, vault_keys};
 
@@ -158,7 +158,7 @@ fn keys_tell_what_they_are() {
     assert_eq!(vault.key("dek-1").unwrap().shown_kcv(), "597F10");
     assert_eq!(vault.key("pix-1").unwrap().kcv, "F08DCC9EF1");
     assert_eq!(vault.key("no-such-key"), None);
-    assert_eq!(vault.keys().count(), 9);
+    assert_eq!(vault.keys().count(), 10);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn windows_come_from_the_configuration() {
 fn every_finding_comes_at_once() {
     let mut keys = vault_keys();
     keys.keys[0].kcv = Some("000000".to_owned());
-    keys.keys[1].kbpk = "other".to_owned();
+    keys.keys[1].protection = Protection::Kbpk("other".to_owned());
     let tampered = keys.keys[2].block.replacen("D0", "D1", 1);
     keys.keys[2].block = tampered;
     keys.keys[4].id = "pvk 1".to_owned();
@@ -208,9 +208,9 @@ fn a_protection_key_that_cannot_be_joined_is_one_finding() {
 }
 
 #[test]
-fn the_vault_s_own_keys_are_three_and_of_the_right_kind() {
+fn the_vault_s_own_keys_differ_and_are_of_the_right_kind() {
     let mut keys = vault_keys();
-    keys.pin_storage_key = "dek-1".to_owned();
+    keys.provider = ProviderKeys::Software { pin_storage_key: "dek-1".to_owned(), allow_software_pin: false };
     assert_eq!(findings(keys), ["key dek-1 is both data_key and pin_storage_key; each needs a key of its own"]);
     let mut keys = vault_keys();
     keys.data_key = "pix-1".to_owned();
@@ -289,7 +289,8 @@ async fn live_refuses_pins_in_software_unless_allowed() {
     assert!(crypto.cvv(&pan(), &spec).await.is_ok(), "a programme without PINs works");
     let mut keys = random_keys();
     keys.live = true;
-    keys.allow_software_pin = true;
+    keys.provider =
+        ProviderKeys::Software { pin_storage_key: key_set::PIN_STORAGE_KEY.to_owned(), allow_software_pin: true };
     let vault = Vault::open(keys, Arc::new(Random::seeded(3))).unwrap();
     assert!(vault.crypto().issue_pin(&pan(), None).await.is_ok());
 }

@@ -5,7 +5,7 @@
 use super::Config;
 use super::finding::{Finding, Findings, repeated};
 use crate::document::Environment;
-use crate::vault::settings::{KbpkSettings, KeySettings};
+use crate::vault::settings::{KbpkSettings, KeySettings, Provider};
 
 /// Adds the faults of every key section.
 pub(super) fn validate(config: &Config, found: &mut Vec<Finding>) {
@@ -28,20 +28,31 @@ pub(super) fn validate(config: &Config, found: &mut Vec<Finding>) {
 fn validate_vault(config: &Config, found: &mut Vec<Finding>) {
     let vault = &config.vault;
     let mut findings = Findings::of("[vault]", found);
-    let named = [
-        ("data_key", &vault.data_key),
-        ("pan_index_key", &vault.pan_index_key),
-        ("pin_storage_key", &vault.pin_storage_key),
-    ];
-    for (place, id) in named {
+    let mut named =
+        vec![("data_key", &vault.data_key), ("pan_index_key", &vault.pan_index_key), ("audit_key", &vault.audit_key)];
+    named.extend(vault.pin_storage_key.iter().map(|id| ("pin_storage_key", id)));
+    for (place, id) in &named {
         findings.refers(config.key(id).is_some(), place, id, "[[key]]");
     }
-    for id in repeated(named.map(|(_, id)| id)) {
+    for id in repeated(named.iter().map(|(_, id)| *id)) {
         findings.add("", format!("uses {id} for two purposes"), "give each purpose a key of its own");
     }
+    let software = vault.provider == Provider::Software;
+    findings.require(
+        !software || vault.pin_storage_key.is_some(),
+        "pin_storage_key",
+        "is missing, and software stores PINs under it",
+        "name a [[key]] of usage D0",
+    );
+    findings.require(
+        software || vault.payshield.is_some(),
+        "payshield",
+        "is missing, and the provider is payshield",
+        "add [vault.payshield] with its devices",
+    );
     let pins = config.products.iter().any(|product| product.pin.is_some());
     findings.require(
-        config.environment == Environment::Test || vault.allow_software_pin || !pins,
+        !software || config.environment == Environment::Test || vault.allow_software_pin || !pins,
         "allow_software_pin",
         "is false, the environment is live and there are products with a PIN",
         "set it to true if PINs in the memory of this host are acceptable, else remove the pin tables",
@@ -78,7 +89,21 @@ fn validate_key(config: &Config, key: &KeySettings, found: &mut Vec<Finding>) {
     let mut findings = Findings::of(format!("[[key]] {}", key.id), found);
     findings.length("id", &key.id, 64);
     findings.path("block_file", &key.block_file);
-    findings.refers(config.vault.kbpk.contains_key(&key.kbpk), "kbpk", &key.kbpk, "[vault.kbpk]");
+    if let Some(kbpk) = &key.kbpk {
+        findings.refers(config.vault.kbpk.contains_key(kbpk), "kbpk", kbpk, "[vault.kbpk]");
+    }
+    findings.require(
+        key.kbpk.is_some() != key.lmk.is_some(),
+        "kbpk",
+        if key.lmk.is_some() { "stands beside lmk" } else { "is missing" },
+        "say either which key protects the block, or with lmk what the payment HSM protects",
+    );
+    findings.require(
+        key.lmk.is_none() || key.kcv.is_some(),
+        "kcv",
+        "is missing, and no one but the payment HSM can tell it",
+        "write the check value that the device shows",
+    );
     key.kcv.iter().for_each(|kcv| findings.kcv("kcv", kcv));
     let limits = [("not_before", key.not_before), ("not_after", key.not_after), ("retire_at", key.retire_at)];
     let set: Vec<_> = limits.into_iter().filter_map(|(name, at)| at.map(|at| (name, at))).collect();

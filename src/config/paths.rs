@@ -62,6 +62,9 @@ pub(super) fn resolve(config: &mut Config, folder: &Path, credentials_directory:
         base.resolve_all(&mut kbpk.component_files);
     }
     base.resolve_all(config.keys.iter_mut().map(|key| &mut key.block_file));
+    if let Some(tls) = config.vault.payshield.as_mut().and_then(|payshield| payshield.tls.as_mut()) {
+        base.resolve_all([&mut tls.ca_file, &mut tls.certificate_file, &mut tls.key_file]);
+    }
     base.resolve(&mut config.signer.key_file);
     base.resolve_all(&mut config.signer.passphrase_file);
     for manufacturer in &mut config.manufacturers {

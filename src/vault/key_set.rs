@@ -11,7 +11,7 @@ use super::KeyWindow;
 use super::cipher::{aes_kcv, exclusive_or};
 use super::kbpk::Kbpk;
 use super::keys::{KeyAlgorithm, KeyUsage, kcv};
-use super::opening::{KbpkComponents, VaultKeys, WrappedKey};
+use super::opening::{KbpkComponents, Protection, ProviderKeys, VaultKeys, WrappedKey};
 use super::tr31::{self, BlockTerms, Tr31Error};
 use crate::ambient::Random;
 
@@ -21,6 +21,8 @@ pub const KBPK_NAME: &str = "main";
 pub const DATA_KEY: &str = "dek-1";
 /// Id of the PAN index key.
 pub const PAN_INDEX_KEY: &str = "pix-1";
+/// Id of the key of the audit chain.
+pub const AUDIT_KEY: &str = "aud-1";
 /// Id of the PIN storage key.
 pub const PIN_STORAGE_KEY: &str = "pin-1";
 /// Id of the key of CVV1 and iCVV.
@@ -93,7 +95,7 @@ impl KeySet {
         let wrapped = |key: &MadeKey| WrappedKey {
             id: key.id.clone(),
             block: key.block.clone(),
-            kbpk: KBPK_NAME.to_owned(),
+            protection: Protection::Kbpk(KBPK_NAME.to_owned()),
             kcv: Some(key.kcv.clone()),
             window: KeyWindow::default(),
         };
@@ -107,14 +109,14 @@ impl KeySet {
             keys: self.keys.iter().map(wrapped).collect(),
             data_key: DATA_KEY.to_owned(),
             pan_index_key: PAN_INDEX_KEY.to_owned(),
-            pin_storage_key: PIN_STORAGE_KEY.to_owned(),
+            audit_key: AUDIT_KEY.to_owned(),
+            provider: ProviderKeys::Software { pin_storage_key: PIN_STORAGE_KEY.to_owned(), allow_software_pin: false },
             live: false,
-            allow_software_pin: false,
         }
     }
 }
 
-/// A whole set of random keys: data, PAN index, PIN storage, CVK, CVV2, PVK, and a zone PIN key for each id given.
+/// A whole set of random keys: data, PAN index, audit, PIN storage, CVK, CVV2, PVK, and a zone PIN key for each id given.
 ///
 /// # Errors
 /// [`Tr31Error::KeyLength`] where a zone PIN key is asked for as HMAC.
@@ -123,6 +125,7 @@ pub fn make_test_keys(random: &Random, zone_keys: &[(&str, KeyAlgorithm)]) -> Re
     let own = [
         (DATA_KEY, KeyUsage::DataEncryption, Aes256),
         (PAN_INDEX_KEY, KeyUsage::Hmac, Hmac),
+        (AUDIT_KEY, KeyUsage::Hmac, Hmac),
         (PIN_STORAGE_KEY, KeyUsage::DataEncryption, Aes256),
         (CVV_KEY, KeyUsage::CardVerification, Tdes2Key),
         (CVV2_KEY, KeyUsage::CardVerification, Tdes2Key),
@@ -220,7 +223,7 @@ mod tests {
         let set = make_test_keys(&random, &zone).unwrap();
         let vault = Vault::open(set.vault_keys(), Arc::clone(&random)).unwrap();
         let ids: Vec<&str> = vault.keys().map(|key| key.id.as_str()).collect();
-        assert_eq!(ids, ["cvk-1", "cvk2-1", "dek-1", "pin-1", "pix-1", "pvk-1", "zpk-x-1", "zpk-x-2"]);
+        assert_eq!(ids, ["aud-1", "cvk-1", "cvk2-1", "dek-1", "pin-1", "pix-1", "pvk-1", "zpk-x-1", "zpk-x-2"]);
         for made in &set.keys {
             let info = vault.key(&made.id).unwrap();
             assert_eq!((info.usage, info.algorithm), (made.usage, made.algorithm));

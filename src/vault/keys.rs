@@ -11,6 +11,8 @@ use super::KeyWindow;
 use super::cipher::{Aes, Tdes, aes_kcv, hmac_kcv, tdes_kcv};
 use super::cvv::CvvKey;
 use super::index::Index;
+use super::payshield::key::LmkKey;
+use super::settings::LmkKeySettings;
 use super::tr31::OpenedBlock;
 use crate::card::product::words;
 
@@ -156,6 +158,20 @@ pub enum KeyError {
         /// The key.
         id: String,
     },
+    /// Under the LMK of a payment HSM, and wanted in this process.
+    #[error("key {id} is under the LMK of a payment HSM; only provider \"payshield\" can use it")]
+    UnderLmk {
+        /// The key.
+        id: String,
+    },
+    /// In a key block, and wanted in a payment HSM.
+    #[error(
+        "key {id} is not under the LMK: import it into the payment HSM and give what that exports, with lmk in its [[key]]"
+    )]
+    NotUnderLmk {
+        /// The key.
+        id: String,
+    },
     /// Asked for before `not_before`.
     #[error("key {id} must not be used before {from}")]
     TooEarly {
@@ -204,6 +220,8 @@ pub(super) enum Cipher {
     Data(Aes, Box<Aes256Gcm>),
     /// M7.
     Hmac(Box<Index>),
+    /// C0, V2 or P0 of a payment HSM: only the device can use it.
+    Lmk(LmkKey),
 }
 
 impl std::fmt::Debug for Key {
@@ -236,6 +254,31 @@ impl Key {
         let kcv = kcv(algorithm, &block.key).ok_or_else(unfit)?;
         let info = KeyInfo { id: id.to_owned(), usage, algorithm, kcv, window };
         Ok(Self { info, mode: block.mode, cipher })
+    }
+}
+
+impl Key {
+    /// Takes a key under the LMK of a payment HSM, if usage and algorithm belong together. Its check value is what the
+    /// configuration says: the device confirms it.
+    ///
+    /// # Errors
+    /// [`KeyError`], by what does not.
+    pub(super) fn under_lmk(
+        id: &str,
+        key: LmkKey,
+        told: LmkKeySettings,
+        kcv: &str,
+        window: KeyWindow,
+    ) -> Result<Self, KeyError> {
+        let LmkKeySettings { usage, algorithm } = told;
+        let (allowed, needed) = usage.terms();
+        let in_device =
+            matches!(usage, KeyUsage::CardVerification | KeyUsage::PinVerification | KeyUsage::PinEncryption);
+        if !in_device || !allowed.contains(&algorithm) {
+            return Err(KeyError::Unfit { id: id.to_owned(), usage, needed });
+        }
+        let info = KeyInfo { id: id.to_owned(), usage, algorithm, kcv: kcv.to_ascii_uppercase(), window };
+        Ok(Self { info, mode: 'N', cipher: Cipher::Lmk(key) })
     }
 }
 

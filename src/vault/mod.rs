@@ -12,6 +12,7 @@ pub mod kbpk;
 pub mod key_set;
 pub mod keys;
 pub mod opening;
+pub mod payshield;
 mod pin;
 mod pin_block;
 mod published;
@@ -27,7 +28,7 @@ mod vectors;
 
 pub use at_rest::VaultError;
 pub use keys::{CvkUse, KeyAlgorithm, KeyError, KeyInfo, KeyUsage};
-pub use opening::{KbpkComponents, VaultFinding, VaultKeys, WrappedKey};
+pub use opening::{KbpkComponents, Protection, ProviderKeys, VaultFinding, VaultKeys, WrappedKey};
 pub use safe::Vault;
 
 use std::sync::Arc;
@@ -165,6 +166,11 @@ pub trait CardCrypto: Send + Sync + std::fmt::Debug {
     /// The same provider drawing from another source; `None` where it draws from none of ours, as a device does.
     fn with_random(&self, _random: &Arc<Random>) -> Option<Arc<dyn CardCrypto>> {
         None
+    }
+
+    /// Cards that may be worked on at once: as many as it can answer at the same time.
+    fn at_once(&self) -> usize {
+        1
     }
 
     /// Whether it can work at all.

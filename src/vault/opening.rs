@@ -1,7 +1,7 @@
 //! The vault: opened from key blocks, it seals secrets for the database and computes card secrets.
 //!
-//! Invariants: it opens with every key right or not at all, and says everything that is wrong at once; the three keys of
-//! its own (data, PAN index, PIN storage) are there, of the right kind, and three different ones.
+//! Invariants: it opens with every key right or not at all, and says everything that is wrong at once; the keys of its
+//! own (data, PAN index, audit, and the stored PIN in software) are there, of the right kind, and all different.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,9 +10,11 @@ use zeroize::Zeroizing;
 
 use super::at_rest::is_key_id;
 use super::kbpk::{Kbpk, same_kcv};
-use super::keys::{Key, KeyUsage};
+use super::keys::{Key, KeyError, KeyUsage};
+use super::payshield::key::LmkKey;
 use super::published::is_published;
 use super::ring::KeyRing;
+use super::settings::{LmkDialect, LmkKeySettings};
 use super::{KeyWindow, tr31};
 
 /// Everything a vault is opened from, already read from its files.
@@ -26,12 +28,26 @@ pub struct VaultKeys {
     pub data_key: String,
     /// Key (M7) of the PAN index.
     pub pan_index_key: String,
-    /// Key (D0) of the stored PIN.
-    pub pin_storage_key: String,
-    /// `environment = "live"`: published test keys are refused, and PINs unless `allow_software_pin`.
+    /// Key (M7) of the audit chain.
+    pub audit_key: String,
+    /// Who computes card secrets.
+    pub provider: ProviderKeys,
+    /// `environment = "live"`: published test keys are refused, and PINs in software unless they are allowed.
     pub live: bool,
-    /// Whether PINs may be handled in this process in a live environment.
-    pub allow_software_pin: bool,
+}
+
+/// What the provider of card cryptography is opened from.
+#[derive(Debug)]
+pub enum ProviderKeys {
+    /// This process.
+    Software {
+        /// Key (D0) of the stored PIN.
+        pin_storage_key: String,
+        /// Whether PINs may be handled in this process in a live environment.
+        allow_software_pin: bool,
+    },
+    /// A payment HSM.
+    PayShield(LmkDialect),
 }
 
 /// One key block protection key, in components.
@@ -57,10 +73,10 @@ impl fmt::Debug for KbpkComponents {
 pub struct WrappedKey {
     /// The name other sections use.
     pub id: String,
-    /// The TR-31 block, one line.
+    /// The TR-31 block, or the key under the LMK, one line.
     pub block: String,
-    /// Name of its protection key.
-    pub kbpk: String,
+    /// What protects it.
+    pub protection: Protection,
     /// Its check value.
     pub kcv: Option<String>,
     /// When it may be used.
@@ -69,8 +85,17 @@ pub struct WrappedKey {
 
 impl fmt::Debug for WrappedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WrappedKey({} under {})", self.id, self.kbpk)
+        write!(f, "WrappedKey({} under {:?})", self.id, self.protection)
     }
+}
+
+/// What protects a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protection {
+    /// The protection key of that name.
+    Kbpk(String),
+    /// The LMK of a payment HSM.
+    Lmk(LmkKeySettings),
 }
 
 /// One reason why the vault does not open.
@@ -88,13 +113,17 @@ impl fmt::Display for VaultFinding {
     }
 }
 
-/// Opens every key and checks the three of the vault's own.
+/// Opens every key and checks those of the vault's own.
 ///
 /// # Errors
 /// Every finding at once, protection keys first, in the order of the configuration.
 pub(super) fn opened_ring(keys: &VaultKeys) -> Result<KeyRing, Vec<VaultFinding>> {
+    let dialect = match &keys.provider {
+        ProviderKeys::PayShield(dialect) => Some(*dialect),
+        ProviderKeys::Software { .. } => None,
+    };
     let mut opening =
-        Opening { live: keys.live, findings: Vec::new(), ring: KeyRing::default(), seen: BTreeSet::new() };
+        Opening { live: keys.live, dialect, findings: Vec::new(), ring: KeyRing::default(), seen: BTreeSet::new() };
     let mut kbpks = BTreeMap::new();
     for components in &keys.kbpks {
         let joined = opening.joined(components);
@@ -114,6 +143,8 @@ pub(super) fn opened_ring(keys: &VaultKeys) -> Result<KeyRing, Vec<VaultFinding>
 
 struct Opening {
     live: bool,
+    /// Of the payment HSM, where there is one.
+    dialect: Option<LmkDialect>,
     findings: Vec<VaultFinding>,
     ring: KeyRing,
     seen: BTreeSet<String>,
@@ -150,22 +181,38 @@ impl Opening {
         if !self.seen.insert(key.id.clone()) {
             return self.find(id, format!("key {id} stands twice in the configuration"));
         }
-        match kbpks.get(key.kbpk.as_str()) {
+        let kbpk = match &key.protection {
+            Protection::Lmk(told) => return self.open_under_lmk(key, *told),
+            Protection::Kbpk(name) => name,
+        };
+        match kbpks.get(kbpk.as_str()) {
             None => {
-                self.find(id, format!("key {id} is protected by {}, which the configuration does not have", key.kbpk));
+                self.find(id, format!("key {id} is protected by {kbpk}, which the configuration does not have"));
             }
             // Its own finding says why it could not be joined.
             Some(None) => {}
-            Some(Some(kbpk)) => match tr31::open(key.block.trim(), kbpk) {
-                Ok(block) => self.admit(key, &block),
-                Err(error) => self.find(id, format!("key {id} does not open under {}: {error}", key.kbpk)),
+            Some(Some(opener)) => match tr31::open(key.block.trim(), opener) {
+                Ok(block) => self.admit(key, Key::admit(id, &block, key.window)),
+                Err(error) => self.find(id, format!("key {id} does not open under {kbpk}: {error}")),
             },
         }
     }
 
-    fn admit(&mut self, key: &WrappedKey, block: &tr31::OpenedBlock) {
+    fn open_under_lmk(&mut self, key: &WrappedKey, told: LmkKeySettings) {
         let id = key.id.as_str();
-        let admitted = match Key::admit(id, block, key.window) {
+        let (Some(dialect), Some(kcv)) = (self.dialect, &key.kcv) else {
+            let needed = if self.dialect.is_none() { "provider \"payshield\"" } else { "its kcv beside it" };
+            return self.find(id, format!("key {id} is under the LMK of a payment HSM, which needs {needed}"));
+        };
+        match LmkKey::parse(&key.block, dialect, told.algorithm) {
+            Ok(lmk_key) => self.admit(key, Key::under_lmk(id, lmk_key, told, kcv, key.window)),
+            Err(reason) => self.find(id, format!("key {id} under the LMK {reason}")),
+        }
+    }
+
+    fn admit(&mut self, key: &WrappedKey, admitted: Result<Key, KeyError>) {
+        let id = key.id.as_str();
+        let admitted = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return self.find(id, error.to_string()),
         };
@@ -183,11 +230,14 @@ impl Opening {
     }
 
     fn own_keys(&mut self, keys: &VaultKeys) {
-        let roles = [
+        let mut roles = vec![
             ("data_key", keys.data_key.as_str()),
             ("pan_index_key", keys.pan_index_key.as_str()),
-            ("pin_storage_key", keys.pin_storage_key.as_str()),
+            ("audit_key", keys.audit_key.as_str()),
         ];
+        if let ProviderKeys::Software { pin_storage_key, .. } = &keys.provider {
+            roles.push(("pin_storage_key", pin_storage_key));
+        }
         for (at, (role, id)) in roles.iter().enumerate() {
             if let Some((first, _)) = roles[..at].iter().find(|(_, earlier)| earlier == id) {
                 self.find(id, format!("key {id} is both {first} and {role}; each needs a key of its own"));
@@ -198,7 +248,7 @@ impl Opening {
             }
             let fit = match *role {
                 "data_key" => self.ring.data(id).map(|_| ()),
-                "pan_index_key" => self.ring.index(id).map(|_| ()),
+                "pan_index_key" | "audit_key" => self.ring.index(id).map(|_| ()),
                 _ => self.ring.pin_storage(id).map(|_| ()),
             };
             if let Err(error) = fit {

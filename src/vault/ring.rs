@@ -13,6 +13,7 @@ use super::cipher::{Aes, Tdes};
 use super::cvv::CvvKey;
 use super::index::Index;
 use super::keys::{Cipher, CvkUse, Key, KeyError, KeyInfo, KeyUsage};
+use super::payshield::key::LmkKey;
 
 /// All keys of a configuration.
 #[derive(Debug, Default)]
@@ -86,6 +87,14 @@ impl KeyRing {
     pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.zpk(id, ZoneUse::Decrypt)?;
         self.live(id, KeyUsage::PinEncryption, at)
+    }
+
+    /// A key under the LMK of a payment HSM, for its usage.
+    pub(super) fn under_lmk(&self, id: &str, usage: KeyUsage) -> Result<&LmkKey, KeyError> {
+        match &self.key(id, usage)?.cipher {
+            Cipher::Lmk(key) => Ok(key),
+            _ => Err(KeyError::NotUnderLmk { id: id.to_owned() }),
+        }
     }
 
     /// A card verification key.
@@ -175,6 +184,9 @@ impl KeyRing {
 
 impl Key {
     fn wrong(&self, needed: &'static str) -> KeyError {
+        if matches!(self.cipher, Cipher::Lmk(_)) {
+            return KeyError::UnderLmk { id: self.info.id.clone() };
+        }
         KeyError::WrongAlgorithm { id: self.info.id.clone(), algorithm: self.info.algorithm, needed }
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::at_rest::{AtRest, VaultError, append, next_part};
 use super::index;
 use super::keys::{CvkUse, KeyError, KeyInfo, KeyUsage};
-use super::opening::{VaultFinding, VaultKeys, opened_ring};
+use super::opening::{ProviderKeys, VaultFinding, VaultKeys, opened_ring};
 use super::ring::KeyRing;
 use super::software::Software;
 use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
@@ -35,8 +35,16 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
-        let pins_allowed = !keys.live || keys.allow_software_pin;
-        let crypto = Software::new(Arc::clone(&ring), keys.pin_storage_key, pins_allowed, Arc::clone(&random));
+        let crypto = match keys.provider {
+            ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
+                let pins_allowed = !keys.live || allow_software_pin;
+                Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, Arc::clone(&random))
+            }
+            ProviderKeys::PayShield(_) => {
+                let text = "the provider payshield is still being built".to_owned();
+                return Err(vec![VaultFinding { subject: "provider".to_owned(), text }]);
+            }
+        };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
         Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
     }

@@ -21,15 +21,15 @@ const KEYS: [(&str, &str, KeyUsage, KeyAlgorithm); 8] = [
     ("zpk-x-3", "ZPK_AES_128", KeyUsage::PinEncryption, KeyAlgorithm::Aes128),
 ];
 
-/// The keys, unwrapped; the PAN index key is the bytes 1 to 32, since the vectors have none.
+/// The keys, unwrapped; the PAN index key is the bytes 1 to 32 and the audit key 2 to 33, since the vectors have none.
 pub(crate) fn raw_keys() -> Vec<RawKey> {
     let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors.json")).unwrap();
     let bytes = |label: &str| Zeroizing::new(hex::decode(vectors["keys"][label]["hex"].as_str().unwrap()).unwrap());
-    let index = RawKey {
-        id: key_set::PAN_INDEX_KEY.to_owned(),
+    let hmac = |id: &str, from: u8| RawKey {
+        id: id.to_owned(),
         usage: KeyUsage::Hmac,
         algorithm: KeyAlgorithm::Hmac,
-        bytes: Zeroizing::new((1..=32).collect()),
+        bytes: Zeroizing::new((from..from + 32).collect()),
     };
     KEYS.iter()
         .map(|(id, label, usage, algorithm)| RawKey {
@@ -38,7 +38,7 @@ pub(crate) fn raw_keys() -> Vec<RawKey> {
             algorithm: *algorithm,
             bytes: bytes(label),
         })
-        .chain([index])
+        .chain([hmac(key_set::PAN_INDEX_KEY, 1), hmac(key_set::AUDIT_KEY, 2)])
         .collect()
 }
 

@@ -14,8 +14,10 @@ use crate::ambient::Random;
 use crate::card::PinBlockFormat;
 use crate::config::{Config, Finding};
 use crate::document::Environment;
-use crate::vault::settings::{KbpkSettings, KeySettings};
-use crate::vault::{KbpkComponents, KeyUsage, KeyWindow, Vault, VaultFinding, VaultKeys, WrappedKey};
+use crate::vault::settings::{KbpkSettings, KeySettings, Provider, VaultSettings};
+use crate::vault::{
+    KbpkComponents, KeyUsage, KeyWindow, Protection, ProviderKeys, Vault, VaultFinding, VaultKeys, WrappedKey,
+};
 
 /// Opens the vault with every key. A faulty zone PIN key is left out and logged: it stops only the agreements that need
 /// it, by [`unusable_keys`].
@@ -76,12 +78,12 @@ fn zone_keys(config: &Config) -> BTreeSet<&str> {
     let issuers = config.institutions.iter().flat_map(|institution| &institution.set_pin_keys);
     let mut zone: BTreeSet<&str> = houses.chain(issuers).map(String::as_str).collect();
     let vault = &config.vault;
-    let own = [&vault.data_key, &vault.pan_index_key, &vault.pin_storage_key];
+    let own = [&vault.data_key, &vault.pan_index_key, &vault.audit_key].into_iter().chain(&vault.pin_storage_key);
     let of_products = config.products.iter().flat_map(|product| {
         let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
         [Some(&product.cvv2_key), product.cvv_key.as_ref(), pvv_key].into_iter().flatten()
     });
-    for shared in own.into_iter().chain(of_products) {
+    for shared in own.chain(of_products) {
         zone.remove(shared.as_str());
     }
     zone
@@ -98,11 +100,22 @@ fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(
         keys,
         data_key: config.vault.data_key.clone(),
         pan_index_key: config.vault.pan_index_key.clone(),
-        pin_storage_key: config.vault.pin_storage_key.clone(),
+        audit_key: config.vault.audit_key.clone(),
+        provider: provider_keys(&config.vault),
         live: config.environment == Environment::Live,
-        allow_software_pin: config.vault.allow_software_pin,
     };
     (keys, faults)
+}
+
+fn provider_keys(vault: &VaultSettings) -> ProviderKeys {
+    match (vault.provider, &vault.payshield) {
+        (Provider::PayShield, Some(settings)) => ProviderKeys::PayShield(settings.lmk),
+        // Validation refuses payshield without its section, and software without its key.
+        (Provider::PayShield, None) | (Provider::Software, _) => ProviderKeys::Software {
+            pin_storage_key: vault.pin_storage_key.clone().unwrap_or_default(),
+            allow_software_pin: vault.allow_software_pin,
+        },
+    }
 }
 
 fn kbpk_components(
@@ -131,11 +144,16 @@ fn kbpk_components(
 
 fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Finding)>) -> Option<WrappedKey> {
     let window = KeyWindow { not_before: key.not_before, not_after: key.not_after, retire_at: key.retire_at };
+    let protection = match (&key.lmk, &key.kbpk) {
+        (Some(told), _) => Protection::Lmk(*told),
+        // Validation asks for one of the two.
+        (None, kbpk) => Protection::Kbpk(kbpk.clone().unwrap_or_default()),
+    };
     match secret_text(config, &key.block_file) {
         Ok(block) => Some(WrappedKey {
             id: key.id.clone(),
             block: block.as_str().to_owned(),
-            kbpk: key.kbpk.clone(),
+            protection,
             kcv: key.kcv.clone(),
             window,
         }),
