@@ -4,4 +4,5 @@
 //! came from is destroyed with it.
 
 pub mod command;
+pub mod device;
 pub mod key;
