@@ -268,3 +268,6 @@ fn all<'a>(faults: impl Iterator<Item = &'a Fault> + Clone) -> CryptoError {
         CryptoError::Transient(text)
     }
 }
+
+#[cfg(test)]
+mod tests;
