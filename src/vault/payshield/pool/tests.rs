@@ -330,7 +330,11 @@ async fn a_device_with_another_lmk_gets_no_command() {
 #[tokio::test]
 async fn a_device_that_refuses_nc_is_not_used() {
     let device = Scripted::device(|_, _| Act::Answer(b"ND68")).await;
-    let expected = format!("payment HSM {} answers NC with error 68: allow the host command NC on it", device.address);
+    let expected = format!(
+        "payment HSM {} is not used: the payment HSM answered NC with error 68: \
+         the command is disabled; enable it at the device's console",
+        device.address
+    );
     assert_eq!(ask(&pool(&[&device])).await, Err(CryptoError::Configuration(expected)));
 }
 
