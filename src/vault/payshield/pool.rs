@@ -57,11 +57,14 @@ impl Pool {
         for device in &settings.devices {
             match device.parse() {
                 Ok(address) => devices.push(address),
-                Err(should) => faults.push(format!("[vault.payshield] devices: {device:?} {should}")),
+                Err(should) => faults.push(format!("payshield.devices: {device:?} {should}")),
             }
         }
         if settings.devices.is_empty() {
-            faults.push("[vault.payshield] devices names none".to_owned());
+            faults.push("payshield.devices names none".to_owned());
+        }
+        if settings.tls.is_some() != tls.is_some() {
+            faults.push("payshield.tls is set, and its files were not read".to_owned());
         }
         let tls = tls.map(Tls::of).transpose().map_err(|fault| faults.push(fault)).unwrap_or_default();
         if !faults.is_empty() {
