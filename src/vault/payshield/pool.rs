@@ -63,7 +63,7 @@ impl Pool {
         if settings.devices.is_empty() {
             faults.push("payshield.devices names none".to_owned());
         }
-        if settings.tls.is_some() != tls.is_some() {
+        if settings.tls.is_some() && tls.is_none() {
             faults.push("payshield.tls is set, and its files were not read".to_owned());
         }
         let tls = tls.map(Tls::of).transpose().map_err(|fault| faults.push(fault)).unwrap_or_default();
