@@ -22,9 +22,12 @@ const SCHEME: &str = "payshield/lmk-9D04A0";
 const AES_ZPK: &str = "S10072P0AN00N00005A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A5A";
 const AES_PIN: &str = "JC3999796741E7075ADEAF47C43A226BF";
 
+/// An error code and fields, or no answer at all.
+type Answer = Result<(&'static str, String), CryptoError>;
+
 /// What is expected, and what is answered to it.
 #[derive(Debug)]
-struct Scripted(Mutex<VecDeque<(String, Result<(&'static str, String), CryptoError>)>>);
+struct Scripted(Mutex<VecDeque<(String, Answer)>>);
 
 #[async_trait]
 impl Device for Scripted {
@@ -60,7 +63,7 @@ impl Stage {
         Self::told(script.iter().map(|(asked, error, fields)| (*asked, Ok((*error, (*fields).to_owned())))).collect())
     }
 
-    fn told(script: Vec<(&str, Result<(&'static str, String), CryptoError>)>) -> Self {
+    fn told(script: Vec<(&str, Answer)>) -> Self {
         let script = script.into_iter().map(|(asked, answer)| (asked.to_owned(), answer)).collect();
         let script = Arc::new(Scripted(Mutex::new(script)));
         Self { crypto: PayShield::new(Arc::new(ring()), LMK, Arc::<Scripted>::clone(&script)), script }

@@ -127,10 +127,9 @@ fn an_answer_with_other_characters_is_refused_wherever_they_stand() {
         for at in 0..=good.len() {
             for byte in [0x00, 0x0A, 0x19, 0x7F, 0x80, 0xC3, 0xFF] {
                 let mut bytes = good.clone().into_bytes();
-                if at < bytes.len() {
-                    bytes[at] = byte
-                } else {
-                    bytes.push(byte)
+                match bytes.get_mut(at) {
+                    Some(place) => *place = byte,
+                    None => bytes.push(byte),
                 }
                 let broken = Reply { error: "00".to_owned(), fields: Zeroizing::new(bytes) };
                 assert!(is_unreadable(command, parse(&broken)), "{command}: {byte:02X} at {at}");
