@@ -10,11 +10,20 @@
 //! test utility that runs JA, JG, BE, CC, DG, EC and CW against devices with either LMK. What only one of them tells,
 //! or is told without an example, says so beside it. `emboss check` proves a device before the first night.
 
+pub mod address;
 pub mod asking;
 pub mod command;
+mod connection;
 pub mod device;
+mod fault;
 pub mod field;
+pub mod frame;
+pub mod header;
 pub mod key;
+mod pace;
+pub mod pool;
 pub mod provider;
 mod refusal;
 pub mod reply;
+mod roster;
+pub mod tls;
