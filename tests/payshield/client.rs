@@ -54,6 +54,17 @@ pub async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(180), work).await.expect("the client waits without an end")
 }
 
+/// Every case beside the others, since most of their time is waiting.
+pub async fn each<T, W>(cases: impl IntoIterator<Item = T>, case: impl Fn(T) -> W)
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let mut under_way: tokio::task::JoinSet<()> = cases.into_iter().map(case).collect();
+    while let Some(ended) = within(under_way.join_next()).await {
+        ended.unwrap();
+    }
+}
+
 /// The card of a number.
 pub fn card(number: u32) -> Pan {
     Pan::with_check_digit(&format!("400000{number:09}")).unwrap()

@@ -6,7 +6,7 @@ use emboss::vault::CryptoError;
 use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::{asking, reply};
 
-use crate::client::{ask, behaved, card, done, is_its_own, issue, pool, settings, within};
+use crate::client::{ask, behaved, card, done, each, is_its_own, issue, pool, settings, within};
 use crate::hsm::faults::{Act, When};
 use crate::hsm::lmk::Dialect;
 use crate::hsm::{Hsm, Setup};
@@ -17,7 +17,7 @@ fn device() -> Hsm {
 
 #[tokio::test]
 async fn whatever_is_not_the_answer_ends_its_connection_and_is_asked_again() {
-    for act in [
+    let acts = [
         Act::Stall,
         Act::Late,
         Act::Reset(0),
@@ -33,7 +33,10 @@ async fn whatever_is_not_the_answer_ends_its_connection_and_is_asked_again() {
         Act::ErrorAfter("41"),
         Act::ErrorAfter("42"),
         Act::ErrorAfter("\u{19}0"),
-    ] {
+        // So many bytes are announced, and fewer come.
+        Act::Bytes(b"\x00\x400002JB00".to_vec()),
+    ];
+    each(acts, async |act| {
         let hsm = device();
         hsm.fail(When::command("JA").times(1), act.clone());
         let pool = pool(&settings(&[&hsm]));
@@ -43,7 +46,8 @@ async fn whatever_is_not_the_answer_ends_its_connection_and_is_asked_again() {
         is_its_own(&[&hsm], &second, &issue(&pool, &second).await.unwrap());
         behaved(&[&hsm]);
         assert!(hsm.journal().connections() > 1, "{act:?}: the connection was used again");
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -62,7 +66,7 @@ async fn an_answer_in_pieces_or_after_a_while_is_still_the_answer() {
 
 #[tokio::test]
 async fn attempts_have_an_end() {
-    for act in [Act::Stall, Act::Reset(3), Act::ErrorAfter("41"), Act::WrongHeader] {
+    each([Act::Stall, Act::Reset(3), Act::ErrorAfter("41"), Act::WrongHeader], async |act| {
         let hsm = device();
         hsm.fail(When::command("JA"), act.clone());
         let failed = issue(&pool(&settings(&[&hsm])), &card(1)).await.unwrap_err();
@@ -70,7 +74,8 @@ async fn attempts_have_an_end() {
         assert!(failed.to_string().contains(&hsm.address()), "{failed}");
         assert_eq!(hsm.journal().of("JA").len(), 3, "{act:?}");
         behaved(&[&hsm]);
-    }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -165,4 +170,30 @@ async fn another_lmk_is_never_asked_for_anything() {
     });
     is_its_own(&[&own], &card(1), &issue(&pool, &card(1)).await.unwrap());
     assert!(other.journal().codes().iter().all(|code| code == "NC"));
+}
+
+#[tokio::test]
+async fn a_device_that_takes_a_connection_and_says_nothing_is_not_waited_for_without_an_end() {
+    let hsm = device();
+    hsm.fail(When::command("NC"), Act::Stall);
+    let failed = issue(&pool(&settings(&[&hsm])), &card(1)).await.unwrap_err();
+    assert!(matches!(failed, CryptoError::Transient(_)), "{failed:?}");
+    assert!(hsm.made().is_empty());
+    behaved(&[&hsm]);
+}
+
+#[tokio::test]
+async fn headers_are_as_long_as_the_device_wants_them() {
+    for header_length in [1, 4, 12] {
+        let hsm = Hsm::start(&Setup { header_length, ..Setup::new(Dialect::Variant) });
+        let header_length = u32::try_from(header_length).unwrap();
+        let pool = pool(&crate::client::PayShieldSettings { header_length, ..settings(&[&hsm]) });
+        for number in 0..3 {
+            is_its_own(&[&hsm], &card(number), &issue(&pool, &card(number)).await.unwrap());
+        }
+        behaved(&[&hsm]);
+    }
+    let hsm = Hsm::start(&Setup { header_length: 8, ..Setup::new(Dialect::Variant) });
+    assert!(issue(&pool(&settings(&[&hsm])), &card(1)).await.is_err(), "another length is nothing the device answers");
+    assert!(hsm.made().is_empty());
 }

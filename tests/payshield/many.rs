@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use emboss::vault::CryptoError;
 use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::pool::Pool;
 
-use crate::client::{PayShieldSettings, behaved, card, is_its_own, issue, pool, settings, within};
+use crate::client::{PayShieldSettings, behaved, card, each, is_its_own, issue, pool, settings, within};
 use crate::hsm::faults::{Act, When, drawn};
 use crate::hsm::lmk::{Dialect, PinForm};
 use crate::hsm::{Hsm, Setup};
@@ -68,38 +69,43 @@ const WAITED_MS: u32 = 250;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_never_becomes_another_cards_pin() {
-    let mut given = 0;
-    for seed in 0..12_u64 {
-        let dialect = if seed % 2 == 0 { Dialect::Variant } else { Dialect::KeyBlock };
-        let setup = |unit| Setup { unit, seed, ..Setup::new(dialect) };
-        let devices = [Hsm::start(&setup(0)), Hsm::start(&setup(1))];
-        let devices: Vec<&Hsm> = devices.iter().take(1 + (seed % 3).min(1) as usize).collect();
-        for (device, at) in devices.iter().zip(0..) {
-            device.fail_by_chance(seed * 2 + at, &weather(seed));
+    let given = Arc::new(AtomicUsize::new(0));
+    each(0..12, |seed| {
+        let given = Arc::clone(&given);
+        async move {
+            given.fetch_add(a_bad_day(seed).await, Ordering::SeqCst);
         }
-        let pool = pool(&PayShieldSettings {
-            connections: 1 + drawn(seed, "connections") % 5,
-            timeout_ms: WAITED_MS,
-            attempts: 4,
-            ..settings(&devices)
-        });
-        let mut pins = BTreeSet::new();
-        for (number, outcome) in issued(&pool, 0..60).await {
-            match outcome {
-                Ok(pin) => {
-                    is_its_own(&devices, &card(number), &pin);
-                    assert!(pins.insert(pin), "seed {seed}: two cards have one PIN under the LMK");
-                    given += 1;
-                }
-                Err(error) => assert!(matches!(error, CryptoError::Transient(_)), "seed {seed}: {error:?}"),
-            }
-        }
-        for device in &devices {
-            assert_eq!(device.journal().violations(), Vec::<String>::new(), "seed {seed}");
-        }
-        headers_differ(&devices);
-    }
+    })
+    .await;
+    let given = given.load(Ordering::SeqCst);
     assert!(given > 600, "{given} of 720 cards were given a PIN: the weather was too bad to prove much");
+}
+
+/// Sixty cards, on one or two devices in the weather of a seed; gives how many were given a PIN.
+async fn a_bad_day(seed: u64) -> usize {
+    let dialect = if seed.is_multiple_of(2) { Dialect::Variant } else { Dialect::KeyBlock };
+    let setup = |unit| Setup { unit, seed, ..Setup::new(dialect) };
+    let devices = [Hsm::start(&setup(0)), Hsm::start(&setup(1))];
+    let devices: Vec<&Hsm> = devices.iter().take(if seed.is_multiple_of(3) { 1 } else { 2 }).collect();
+    for (device, at) in devices.iter().zip(0..) {
+        device.fail_by_chance(seed * 2 + at, &weather(seed));
+    }
+    let connections = 1 + drawn(seed, "connections") % 5;
+    let settings = PayShieldSettings { connections, timeout_ms: WAITED_MS, attempts: 4, ..settings(&devices) };
+    let pool = pool(&settings);
+    let mut pins = BTreeSet::new();
+    for (number, outcome) in issued(&pool, 0..60).await {
+        match outcome {
+            Ok(pin) => {
+                is_its_own(&devices, &card(number), &pin);
+                assert!(pins.insert(pin), "seed {seed}: two cards have one PIN under the LMK");
+            }
+            Err(error) => assert!(matches!(error, CryptoError::Transient(_)), "seed {seed}: {error:?}"),
+        }
+    }
+    behaved(&devices);
+    headers_differ(&devices);
+    pins.len()
 }
 
 /// Across devices as well: an answer may not be taken for one of another device.
