@@ -60,7 +60,7 @@ fn weather(seed: u64) -> Vec<(u32, Act)> {
         (30, Act::ErrorAfter("41")),
         (60, Act::Split),
     ];
-    let kept = |(at, _): &(usize, (u32, Act))| drawn(seed, &format!("act {at}")) % 3 > 0;
+    let kept = |(at, _): &(usize, (u32, Act))| !drawn(seed, &format!("act {at}")).is_multiple_of(3);
     all.into_iter().enumerate().filter(kept).map(|(_, act)| act).collect()
 }
 
