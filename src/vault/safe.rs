@@ -11,6 +11,8 @@ use super::at_rest::{AtRest, VaultError, append, next_part};
 use super::index;
 use super::keys::{CvkUse, KeyError, KeyInfo, KeyUsage};
 use super::opening::{ProviderKeys, VaultFinding, VaultKeys, opened_ring};
+use super::payshield::pool::Pool;
+use super::payshield::provider::PayShield;
 use super::ring::KeyRing;
 use super::software::Software;
 use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
@@ -35,18 +37,18 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
-        let crypto = match keys.provider {
+        let crypto: Arc<dyn CardCrypto> = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
                 let pins_allowed = !keys.live || allow_software_pin;
-                Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, Arc::clone(&random))
+                Arc::new(Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, Arc::clone(&random)))
             }
-            ProviderKeys::PayShield(_) => {
-                let text = "the provider payshield is still being built".to_owned();
-                return Err(vec![VaultFinding { subject: "provider".to_owned(), text }]);
+            ProviderKeys::PayShield { settings, tls } => {
+                let pool = Pool::of(&settings, tls.as_ref()).map_err(VaultFinding::of_provider)?;
+                Arc::new(PayShield::new(Arc::clone(&ring), &settings.lmk_check_value, Arc::new(pool)))
             }
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
-        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
+        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
