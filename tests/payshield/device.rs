@@ -192,12 +192,14 @@ fn every_command_answers_as_the_vectors_say() {
         assert_eq!(wire.ask(&format!("EC{zpk}{pvk}BC71E93B1C1F99D501{ACCOUNT}18484")), "01");
         assert_eq!(wire.ask(&format!("BE{zpk}441D89698456663347{ACCOUNT}{stored}")), "00");
         assert_eq!(wire.ask(&format!("BE{zpk}BC71E93B1C1F99D501{ACCOUNT}{stored}")), "01");
+        let same = wire.ask(&format!("CC{zpk}{zpk}12441D896984566633{}01{ACCOUNT}", "47"));
+        assert_eq!(same, "0004311D385594D0906A01", "from format 3 to format 0");
         let made = wire.ask(&format!("JA{ACCOUNT}04"));
         assert_eq!(hsm.clear_pin(PAN, &made.as_bytes()[2..]).unwrap(), hsm.made()[0].pin);
         let (flag, kind) = if dialect == Dialect::Variant { ("1", "402") } else { ("F", "FFF") };
         assert_eq!(wire.ask(&format!("BUFF{flag}{cvk};{kind}"))[..8], *"00E5063D");
         assert_eq!(wire.ask(&format!("BUFF{flag}{cvk};{kind};001")), "00E5063D");
-        assert_eq!(hsm.journal().codes(), "NC NO CW JE DG JG EC EC BE BE JA BU BU".split(' ').collect::<Vec<_>>());
+        assert_eq!(hsm.journal().codes(), "NC NO CW JE DG JG EC EC BE BE CC JA BU BU".split(' ').collect::<Vec<_>>());
         assert!(hsm.journal().of("DG")[0].account.as_deref() == Some(ACCOUNT));
     }
 }

@@ -129,7 +129,8 @@ fn provider_keys(config: &Config, faults: &mut Vec<(String, Finding)>) -> Provid
 fn tls_files(config: &Config, tls: &HsmTlsSettings, faults: &mut Vec<(String, Finding)>) -> Option<TlsFiles> {
     let mut tell = |key: &str, error: &FileError| {
         let subject = format!("[vault.payshield.tls] {key}");
-        faults.push(("provider".to_owned(), Finding::sentence(subject, &told(error))));
+        // No id of a key, so that it stops every agreement.
+        faults.push(("[vault.payshield]".to_owned(), Finding::sentence(subject, &told(error))));
     };
     let authority = read_public(&tls.ca_file).map_err(|error| tell("ca_file", &error)).ok();
     let certificate = read_public(&tls.certificate_file).map_err(|error| tell("certificate_file", &error)).ok();

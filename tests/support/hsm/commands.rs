@@ -64,6 +64,7 @@ impl Inside {
             "DG" => fields.make_pvv(),
             "JG" => fields.pin_to_zpk(),
             "JE" => fields.pin_from_zpk(),
+            "CC" => fields.pin_between_zpks(),
             "CW" => fields.make_cvv(),
             "EC" => fields.verify_pvv(),
             "BE" => fields.compare(),
@@ -253,6 +254,27 @@ impl Fields<'_> {
         let pin = Self::opened(format, &zpk, &account, &block)?;
         let account = self.account.clone().expect("was read");
         if pin.len() >= self.inside.lmk.pin_length() { Err("24") } else { Ok(self.inside.lmk.pin(&account, &pin)) }
+    }
+
+    /// From one ZPK and format to another; the answer tells how long the PIN is.
+    fn pin_between_zpks(&mut self) -> Answer {
+        let source = self.key(Use::Zpk)?;
+        let destination = self.key(Use::Zpk).map_err(|code| if code == "10" { "11" } else { code })?;
+        if self.digits(2)? != "12" {
+            return Err("15");
+        }
+        let block = self.block(&source)?;
+        let (from, to) = (self.format()?, self.format()?);
+        let account = self.account_for(from.max(to))?;
+        let twelve = self.account.clone().expect("was read");
+        let of = |format: u8| if format == 4 { &account } else { &twelve };
+        let (source, destination) = (Self::zpk_for(from, source)?, Self::zpk_for(to, destination)?);
+        self.end()?;
+        let pin = Self::opened(from, &source, of(from), &block)?;
+        let random = self.inside.draw(&format!("fill of {account}"));
+        let made = blocks::sealed(to, &destination, of(to), &pin, random);
+        let code = ["01", "", "", "47", "48"][usize::from(to)];
+        Ok(format!("{:02}{}{code}", pin.len(), hex::encode_upper(made)))
     }
 
     fn make_cvv(&mut self) -> Answer {

@@ -216,9 +216,9 @@ impl Connection<'_> {
             device.made.lock().expect("not poisoned").push(made);
         }
         let own = frame(&message.header, &message.code, &body);
-        let answer = self.with_kept(&message.code, own.clone());
+        let answer = if act == Some(Act::Crossed) { own.clone() } else { self.with_kept(&message.code, own.clone()) };
         // Whoever is given another's answer must not use that connection again either.
-        let noted = act.clone().or_else(|| (answer != own).then_some(Act::Crossed));
+        let noted = if answer == own { act.clone() } else { Some(Act::Crossed) };
         device.journal.add(Entry::of(&seen, &message.header, body.get(..2), noted, self.is_pressed()));
         self.send(line, message, act, answer, &body).is_some()
     }

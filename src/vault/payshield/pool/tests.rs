@@ -367,7 +367,7 @@ async fn one_request_is_in_flight_on_each_connection_and_so_many_at_once() {
 #[test]
 fn settings_that_do_not_do_are_all_told() {
     let mut settings = settings(&[]);
-    assert_eq!(Pool::of(&settings, None).unwrap_err(), ["[vault.payshield] devices names none"]);
+    assert_eq!(Pool::of(&settings, None).unwrap_err(), ["payshield.devices names none"]);
     settings.devices = vec!["hsm1".to_owned()];
     let files = TlsFiles {
         authority: Vec::new(),
@@ -377,5 +377,5 @@ fn settings_that_do_not_do_are_all_told() {
     };
     let faults = Pool::of(&settings, Some(&files)).unwrap_err();
     assert_eq!(faults.len(), 2, "{faults:?}");
-    assert_eq!(faults[1], "[vault.payshield.tls] certificate_file holds no PEM certificate");
+    assert_eq!(faults[1], "payshield.tls certificate_file holds no PEM certificate");
 }
