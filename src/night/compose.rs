@@ -4,8 +4,10 @@
 //! number of records, and only ciphertext reaches the disk (R138).
 
 use std::io::{self, Write};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use zeroize::Zeroize;
@@ -155,7 +157,7 @@ impl Night {
     ) -> Result<Composed, Trouble> {
         let (pieces, waiting) = mpsc::channel(WAITING_CHUNKS);
         let sealing = self.start_sealing(run, file, sealer, waiting);
-        let fell_out = self.write_records(terms, file, header, &pieces).await;
+        let fell_out = self.write_records(run, terms, file, header, &pieces).await;
         fault::reach(Point::Composing);
         if matches!(fell_out, Ok(Written::Whole(_))) {
             // A closed queue means that sealing failed: its own error is the one to report.
@@ -209,6 +211,7 @@ impl Night {
 
     async fn write_records(
         &self,
+        run: &Run,
         terms: &Terms,
         file: &FileRow,
         header: &Header,
@@ -225,9 +228,10 @@ impl Night {
             let items = page.await.map_err(|_| Trouble::Whole(super::NightError::Interrupted))??;
             let Some(last) = items.last() else { break };
             page = self.read_page(file, Some(last.sort_key.clone()));
-            for item in &items {
-                number += 1;
-                match maker.record(number, item).await {
+            let mut records = pin!(maker.records(number + 1, &items));
+            while let Some((item, made)) = records.next().await {
+                self.may_go_on(run)?;
+                match made {
                     Ok(record) if fallen.is_empty() => writer.write(&record)?,
                     // This attempt is lost; going on finds every card that falls out, so that one more will do.
                     Ok(_) => {}
@@ -239,6 +243,7 @@ impl Night {
                 }
                 buffer.hand_over(CHUNK_BYTES, pieces).await;
             }
+            number += items.len() as u64;
             self.observer.progress(&terms.subject(), Stage::Seal, number, header.number_of_records);
         }
         if !fallen.is_empty() {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use futures_util::stream::{self, Stream, StreamExt};
 use zeroize::Zeroizing;
 
 use super::error::Trouble;
@@ -41,10 +42,13 @@ pub(super) enum Fallout {
 
 impl From<CryptoError> for Fallout {
     fn from(error: CryptoError) -> Self {
-        let stopped = |detail| Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail };
+        let stopped = |why| {
+            let detail = format!("{why}. Nothing of this file was sent and its PINs are kept; run again to go on");
+            Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail }
+        };
         match error {
             CryptoError::Card(detail) => Self::Card(ReasonCode::CryptoUnavailable, detail),
-            CryptoError::Configuration(detail) | CryptoError::Transient(detail) => Self::Stop(stopped(detail)),
+            CryptoError::Configuration(why) | CryptoError::Transient(why) => Self::Stop(stopped(why)),
         }
     }
 }
@@ -91,8 +95,20 @@ fn still_to_be_made(item: &PinnedItem) -> Result<(), Fallout> {
 }
 
 impl Personaliser<'_> {
+    /// The records of a page in its order, the first with this number: as many are in the making as the provider answers
+    /// at once, and no more wait to be taken.
+    pub(super) fn records<'s>(
+        &'s self,
+        first: u64,
+        items: &'s [PinnedItem],
+    ) -> impl Stream<Item = (&'s PinnedItem, Result<Record, Fallout>)> {
+        stream::iter((first..).zip(items))
+            .map(move |(number, item)| async move { (item, self.record(number, item).await) })
+            .buffered(self.vault.crypto().at_once().max(1))
+    }
+
     /// The record of one item.
-    pub(super) async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
+    async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
         let owner = Owner { institution: self.terms.institution.id.clone(), card_id: Some(item.card_id) };
         let pan = self
             .vault

@@ -199,6 +199,8 @@ pub struct ItemCounts {
     pub records: u64,
     /// Those with a PIN (any action but NONE).
     pub with_pin: u64,
+    /// Those whose PIN is made for them, whether it is there by now or not.
+    pub new_pin: u64,
     /// Not live any more: items that fell out since the claim because of bad data (fault 26).
     pub fell_out: u64,
 }

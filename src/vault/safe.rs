@@ -60,6 +60,11 @@ impl Vault {
         Self { at_rest: Arc::new(at_rest), crypto, ..self.clone() }
     }
 
+    /// The same vault with card cryptography by another provider, which must have the same keys.
+    pub fn with_crypto(&self, crypto: Arc<dyn CardCrypto>) -> Self {
+        Self { crypto, ..self.clone() }
+    }
+
     /// Who computes CVVs, PINs and PIN blocks.
     pub fn crypto(&self) -> &Arc<dyn CardCrypto> {
         &self.crypto

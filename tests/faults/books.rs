@@ -78,6 +78,18 @@ impl Books {
         moves
     }
 
+    /// Card number and PIN, as its provider stores it, of every item that has one.
+    pub(crate) fn stored_pins(&self) -> Vec<(String, Vec<u8>)> {
+        let items = self.items.iter().filter_map(|item| Some((item, item.pin.as_ref()?)));
+        let opened = items.map(|(item, pin)| {
+            let owner = Owner { institution: institution(), card_id: Some(item.card_id) };
+            let stored = self.vault.open_pin(&owner, pin.version, &Wrapped(pin.stored.clone())).expect("it opens");
+            let pan = self.vault.open_pan(&owner, &Wrapped(item.pan.clone())).expect("it opens");
+            (pan.expose().to_owned(), stored.bytes.to_vec())
+        });
+        opened.collect()
+    }
+
     /// Whether a PIN block of a file, under a zone key, opens to the PIN that the database has for an item.
     pub(crate) fn block_is_of(&self, item: &PinnedItem, block: &emboss::card::PinBlock) -> bool {
         let owner = Owner { institution: institution(), card_id: Some(item.card_id) };

@@ -62,7 +62,8 @@ statement!(
 );
 statement!(
     ITEM_COUNTS = "SELECT COUNT(CASE WHEN live = 1 THEN 1 END),
-        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
+        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END),
+        COUNT(CASE WHEN live = 1 AND pin_action = 'GENERATE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
     FROM file_item WHERE file_id = $1"
 );
 // What an earlier claim of the file took back stands there too, under an epoch of its own.
@@ -172,7 +173,8 @@ pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Resu
     let row = ITEM_COUNTS.call().bind(file_id.to_string()).row(connection).await?;
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
-    let mut counts = ItemCounts { records: columns.number()?, with_pin: columns.number()?, fell_out: 0 };
+    let (records, with_pin, new_pin) = (columns.number()?, columns.number()?, columns.number()?);
+    let mut counts = ItemCounts { records, with_pin, new_pin, fell_out: 0 };
     if columns.number::<u64>()? == 0 {
         return Ok(counts);
     }
