@@ -41,8 +41,8 @@ pub enum Told<'a> {
 pub struct Rotated {
     /// Values sealed anew, by kind.
     pub resealed: BTreeMap<SealedKind, u64>,
-    /// Values that do not open.
-    pub unreadable: u64,
+    /// Values that do not open, by the key they stand under; `None` for what does not begin as sealed.
+    pub unreadable: BTreeMap<Option<String>, u64>,
     /// Values that somebody else was writing to the last time they were looked at.
     pub passed_over: u64,
     /// Whether it was told to stop.
@@ -116,7 +116,7 @@ impl Rotation<'_> {
                     anew.push(Resealed { row: SealedRow { place, sealed: sealed.0 }, anew: new });
                 }
                 Err(error) => {
-                    rotated.unreadable += 1;
+                    *rotated.unreadable.entry(sealed.key_id().map(str::to_owned)).or_default() += 1;
                     tell(Told::Unreadable(&error));
                 }
             }

@@ -12,6 +12,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod keys;
 mod logging;
 mod open;
 mod output;
@@ -89,6 +90,9 @@ enum Command {
     Inspect(inspect::InspectArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
     Check(check::CheckArguments),
+    /// Works with the keys of the configuration.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 /// Which part of a night.
@@ -160,5 +164,6 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,
+        Command::Keys(command) => keys::keys(command, &home, output).await,
     }
 }
