@@ -15,6 +15,7 @@ pub mod files;
 mod finding;
 mod institutions;
 pub mod intake;
+mod key_places;
 mod keys;
 pub mod log;
 mod manufacturers;
@@ -40,6 +41,7 @@ use crate::vault::settings::{KeySettings, VaultSettings};
 
 pub use finding::Finding;
 pub use intake::{IntakeSettings, JweSettings};
+pub use key_places::KeyPlace;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use run::RunSettings;
 pub use schedule::ScheduleSettings;
