@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use zeroize::Zeroizing;
 
 use super::secret_text;
 use crate::agreement::{Institution, Manufacturer, Terms};
@@ -14,6 +15,8 @@ use crate::ambient::Random;
 use crate::card::PinBlockFormat;
 use crate::config::{Config, Finding, KeyPlace};
 use crate::document::Environment;
+use crate::vault::opening::look_at;
+use crate::vault::ring::KeyRing;
 use crate::vault::settings::{KbpkSettings, KeySettings, Provider, VaultSettings};
 use crate::vault::{
     KbpkComponents, KeyState, KeyUsage, KeyWindow, Protection, ProviderKeys, Vault, VaultFinding, VaultKeys, WrappedKey,
@@ -42,7 +45,7 @@ pub fn open_vault_telling(config: &Config, random: Arc<Random>) -> Result<(Vault
         let shared = faults.iter().filter(|(id, _)| !zone_keys.contains(id.as_str()));
         shared.map(|(_, finding)| finding.clone()).collect()
     };
-    let (keys, mut faults) = vault_keys(config, &BTreeSet::new());
+    let (keys, mut faults) = vault_keys(config, &BTreeSet::new(), None);
     let vault = match shared(&faults) {
         stopping if !stopping.is_empty() => return Err(stopping),
         _ => Vault::open(keys, Arc::clone(&random)),
@@ -56,11 +59,29 @@ pub fn open_vault_telling(config: &Config, random: Arc<Random>) -> Result<(Vault
             }
             faults.extend(found);
             let left_out = faults.iter().map(|(id, _)| id.clone()).collect();
-            let again = Vault::open(vault_keys(config, &left_out).0, random);
+            let again = Vault::open(vault_keys(config, &left_out, None).0, random);
             again.map_err(|found| by_key(found).into_iter().map(|(_, finding)| finding).collect::<Vec<_>>())?
         }
     };
     Ok((vault, faults.into_iter().map(|(_, finding)| finding).collect()))
+}
+
+/// A key whose block is not in its file yet.
+#[derive(Debug, Clone, Copy)]
+pub struct GivenBlock<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The block, one line.
+    pub block: &'a str,
+}
+
+/// The keys that open, and what is wrong with the others, by key id or the name of a protection key; no device is asked.
+/// The block of `given` is taken from there and not from its file.
+pub fn look_at_keys(config: &Config, given: Option<GivenBlock<'_>>) -> (KeyRing, Vec<(String, Finding)>) {
+    let (keys, mut faults) = vault_keys(config, &BTreeSet::new(), given);
+    let (ring, found) = look_at(&keys);
+    faults.extend(by_key(found));
+    (ring, faults)
 }
 
 /// What the vault found, by the key's id or the protection key's name.
@@ -83,11 +104,15 @@ fn zone_keys(config: &Config) -> BTreeSet<&str> {
 }
 
 /// What the vault opens from, and the files that could not be read, by the id they belong to.
-fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(String, Finding)>) {
+fn vault_keys(
+    config: &Config,
+    left_out: &BTreeSet<String>,
+    given: Option<GivenBlock<'_>>,
+) -> (VaultKeys, Vec<(String, Finding)>) {
     let mut faults = Vec::new();
     let kbpks = config.vault.kbpk.iter().map(|(name, kbpk)| kbpk_components(config, name, kbpk, &mut faults)).collect();
     let wanted = config.keys.iter().filter(|key| !left_out.contains(&key.id));
-    let keys = wanted.filter_map(|key| wrapped_key(config, key, &mut faults)).collect();
+    let keys = wanted.filter_map(|key| wrapped_key(config, key, given, &mut faults)).collect();
     let keys = VaultKeys {
         kbpks,
         keys,
@@ -135,14 +160,23 @@ fn kbpk_components(
     }
 }
 
-fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Finding)>) -> Option<WrappedKey> {
+fn wrapped_key(
+    config: &Config,
+    key: &KeySettings,
+    given: Option<GivenBlock<'_>>,
+    faults: &mut Vec<(String, Finding)>,
+) -> Option<WrappedKey> {
     let window = KeyWindow { not_before: key.not_before, not_after: key.not_after, retire_at: key.retire_at };
     let protection = match (&key.lmk, &key.kbpk) {
         (Some(told), _) => Protection::Lmk(*told),
         // Validation asks for one of the two.
         (None, kbpk) => Protection::Kbpk(kbpk.clone().unwrap_or_default()),
     };
-    match secret_text(config, &key.block_file) {
+    let block = match given.filter(|given| given.id == key.id) {
+        Some(given) => Ok(Zeroizing::new(given.block.to_owned())),
+        None => secret_text(config, &key.block_file),
+    };
+    match block {
         Ok(block) => Some(WrappedKey {
             id: key.id.clone(),
             block: block.as_str().to_owned(),

@@ -114,9 +114,8 @@ statement!(
     )
 );
 statement!(
-    RESEAL_PINS = sqlite(
-        "UPDATE pin SET stored = $5 WHERE institution = $1 AND card_id = $2 AND version = $3 AND stored = $4"
-    ),
+    RESEAL_PINS =
+        sqlite("UPDATE pin SET stored = $5 WHERE institution = $1 AND card_id = $2 AND version = $3 AND stored = $4"),
     postgres(
         "UPDATE pin SET stored = free.anew
   FROM (SELECT p.institution, p.card_id, p.version, new.anew
