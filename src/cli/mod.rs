@@ -88,11 +88,10 @@ enum Command {
     Events(events::EventsArguments),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
+    /// Imports and lists keys, and seals stored secrets anew under the present data key.
+    Keys(keys::KeysArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
     Check(check::CheckArguments),
-    /// Works with the keys of the configuration.
-    #[command(subcommand)]
-    Keys(keys::KeysCommand),
 }
 
 /// Which part of a night.
@@ -163,7 +162,7 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Explain(explain) => explain::explain(explain, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
+        Command::Keys(keys) => keys::keys(keys, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,
-        Command::Keys(command) => keys::keys(command, &home, output).await,
     }
 }

@@ -24,6 +24,8 @@ pub struct Vault {
     ring: Arc<KeyRing>,
     at_rest: Arc<AtRest>,
     pan_index_key: String,
+    /// Of stored PINs, where this process keeps them.
+    pin_storage_key: Option<String>,
     crypto: Arc<dyn CardCrypto>,
 }
 
@@ -35,6 +37,10 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
+        let pin_storage = match &keys.provider {
+            ProviderKeys::Software { pin_storage_key, .. } => Some(pin_storage_key.clone()),
+            ProviderKeys::PayShield(_) => None,
+        };
         let crypto = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
                 let pins_allowed = !keys.live || allow_software_pin;
@@ -46,7 +52,13 @@ impl Vault {
             }
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
-        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
+        Ok(Self {
+            ring,
+            at_rest: Arc::new(at_rest),
+            pan_index_key: keys.pan_index_key,
+            pin_storage_key: pin_storage,
+            crypto: Arc::new(crypto),
+        })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
@@ -93,6 +105,33 @@ impl Vault {
     /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
     pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.ring.live_for_issuer(id, at)
+    }
+
+    /// The keys that a night seals new secrets under and that are not in force at an instant, by their setting: the data
+    /// key, and with `pins` that of stored PINs.
+    pub fn own_keys_not_in_force(&self, pins: bool, at: DateTime<Utc>) -> Vec<(&'static str, KeyError)> {
+        let data = Some(("data_key", &self.at_rest.data_key));
+        let stored_pins = self.pin_storage_key.as_ref().filter(|_| pins).map(|id| ("pin_storage_key", id));
+        let fault = |(role, id): (_, &String)| Some((role, self.live(id, KeyUsage::DataEncryption, at).err()?));
+        data.into_iter().chain(stored_pins).filter_map(fault).collect()
+    }
+
+    /// As [`KeyRing::zone_keys`].
+    pub fn zone_keys(&self, ids: &[String], at: DateTime<Utc>) -> Vec<&KeyInfo> {
+        self.ring.zone_keys(ids, at)
+    }
+
+    /// As [`KeyRing::zone_key`].
+    pub fn zone_key(&self, ids: &[String], at: DateTime<Utc>) -> Option<&KeyInfo> {
+        self.ring.zone_key(ids, at)
+    }
+
+    /// As [`KeyRing::encrypts_for_house`].
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, or a mode of use that forbids it.
+    pub fn encrypts_for_house(&self, id: &str) -> Result<&KeyInfo, KeyError> {
+        self.ring.encrypts_for_house(id)
     }
 
     /// Whether the keys that a new plastic of a product pins may be used for new cards at an instant.
