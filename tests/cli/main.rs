@@ -10,6 +10,8 @@ mod explain;
 mod hardening;
 mod help;
 mod inspect;
+mod key_import;
+mod key_list;
 mod people;
 mod probe;
 mod schedule;

@@ -79,8 +79,8 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let now = SystemClock.now();
     let edit = Edit::begin(&home.config_path()).map_err(unchanged)?;
     let addition = Addition::checked(arguments, &edit, home, &authority, now)?;
-    let opened = home.open(output, false).await?;
     let placed = PlacedFile::place(&addition.file, &addition.block, edit.path()).map_err(unchanged)?;
+    let opened = home.open(output, false).await?;
     // First the trace, then the deed: no key is in use that nobody wrote down.
     let (subject, data) = (format!("key {}", addition.info.id), addition.trace());
     opened.night.store.note_audited("key.imported", None, &subject, &authority, &data).await?;
