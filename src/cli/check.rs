@@ -7,6 +7,7 @@ mod destinations;
 mod keys;
 mod line;
 mod probe;
+mod sealed;
 mod stored;
 
 use std::sync::Arc;
@@ -88,7 +89,9 @@ async fn check_opened(
     for Finding { subject, text, action } in database::warnings(&config.database) {
         lines.push(Line::warning(subject, text, action));
     }
-    keys::check(config, now, lines);
+    if let (Some(vault), Some(store)) = (keys::check(config, now, lines), &store) {
+        lines.extend(sealed::judge(&vault, &**store).await);
+    }
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }

@@ -49,6 +49,13 @@ impl std::fmt::Debug for Wrapped {
     }
 }
 
+impl Wrapped {
+    /// The key it is sealed under; `None` where it is not of the form this program writes.
+    pub fn key_id(&self) -> Option<&str> {
+        at_rest::key_id(&self.0)
+    }
+}
+
 /// What a wrapped secret belongs to: bound as associated data, so that rows cannot be swapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {

@@ -221,6 +221,24 @@ impl Vault {
         })
     }
 
+    /// The id of the key that new values are sealed under.
+    pub fn data_key(&self) -> &str {
+        &self.at_rest.data_key
+    }
+
+    /// A value of its owner and purpose, opened and sealed anew under the data key; `None` where it is sealed under that
+    /// already, which is told from its head alone.
+    ///
+    /// # Errors
+    /// [`VaultError`] where it does not open.
+    pub fn resealed(&self, owner: &Owner, purpose: &Purpose, wrapped: &Wrapped) -> Result<Option<Wrapped>, VaultError> {
+        if wrapped.key_id() == Some(self.data_key()) {
+            return Ok(None);
+        }
+        let clear = self.at_rest.open(owner, purpose, wrapped)?;
+        Ok(Some(self.at_rest.seal(owner, purpose, &clear)))
+    }
+
     /// The index of a PAN: the same for the same PAN, telling nothing else.
     pub fn pan_index(&self, pan: &Pan) -> [u8; 32] {
         self.index().pan(pan.expose())

@@ -11,7 +11,7 @@ const COMMANDS: [&str; 15] = [
 ];
 
 /// Commands of `emboss keys`.
-const KEYS_COMMANDS: [&str; 2] = ["list", "import"];
+const KEYS_COMMANDS: [&str; 3] = ["list", "import", "rotate"];
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/help/{name}.txt"));

@@ -4,6 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../faults/process.rs"]
+#[allow(dead_code, reason = "used as far as a command needs it")]
+mod process;
+
 mod commands;
 mod exit_codes;
 mod explain;
@@ -14,6 +18,7 @@ mod key_import;
 mod key_list;
 mod people;
 mod probe;
+mod rotation;
 mod schedule;
 mod shapes;
 

@@ -13,13 +13,13 @@ use crate::config::{Config, Finding, KeyPlace, adapters};
 use crate::vault::settings::KeySettings;
 use crate::vault::{CvkUse, KeyError, KeyInfo, KeyUsage, Vault};
 
-/// Adds what is to be said of every key.
-pub(super) fn check(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
+/// Adds what is to be said of every key; the vault, where it opens.
+pub(super) fn check(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) -> Option<Vault> {
     let (vault, left_out) = match adapters::open_vault_telling(config, Arc::new(Random::system())) {
         Ok(opened) => opened,
         Err(findings) => {
             lines.extend(findings.into_iter().map(Line::from));
-            return;
+            return None;
         }
     };
     lines.push(Line::good("vault", "opens every key that agreements share."));
@@ -38,10 +38,11 @@ pub(super) fn check(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) 
     for key in &config.keys {
         expiring(config, key, &vault, now).into_iter().for_each(|line| add_once(lines, line));
     }
-    for (list, until) in expiring_lists(config, &vault, now) {
-        let told = expiry_line(list, until, now, &config.warnings.key_expiry_days);
+    for (key, until) in expiring_lists(config, &vault, now) {
+        let told = expiry_line(key, until, now, &config.warnings.key_expiry_days);
         told.into_iter().for_each(|line| add_once(lines, line));
     }
+    Some(vault)
 }
 
 /// A key of the vault or of products that ends soon or has ended. Of a card verification key also its retirement, when

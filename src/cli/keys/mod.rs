@@ -5,6 +5,7 @@
 
 mod import;
 mod list;
+mod rotate;
 mod sections;
 
 use clap::{Args, Subcommand};
@@ -26,11 +27,14 @@ enum KeysCommand {
     List,
     /// Takes a key in as a block: checks it, puts the block beside the other key files and names it in the configuration.
     Import(Box<import::ImportArguments>),
+    /// Seals anew what stands under an earlier data key; may be stopped and called again at any time.
+    Rotate(rotate::RotateArguments),
 }
 
 pub(super) async fn keys(arguments: &KeysArguments, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     match &arguments.command {
         KeysCommand::List => list::list(home, output).await,
         KeysCommand::Import(import) => import::import(import, home, output).await,
+        KeysCommand::Rotate(rotate) => rotate::rotate(rotate, home, output).await,
     }
 }

@@ -78,9 +78,9 @@ UNION ALL SELECT 'fillSeed', ",
     )
 );
 statement!(
-    PINNED_TO = "SELECT 1, cvv_key, COUNT(*) FROM plastic WHERE cvv_key IS NOT NULL GROUP BY cvv_key
-UNION ALL SELECT 2, cvv2_key, COUNT(*) FROM plastic GROUP BY cvv2_key
-UNION ALL SELECT 3, pvv_key, COUNT(*) FROM pin WHERE pvv_key IS NOT NULL GROUP BY pvv_key ORDER BY 1, 2"
+    PINNED_TO = "SELECT 'cvv', cvv_key, COUNT(*) FROM plastic WHERE cvv_key IS NOT NULL GROUP BY cvv_key
+UNION ALL SELECT 'cvv2', cvv2_key, COUNT(*) FROM plastic GROUP BY cvv2_key
+UNION ALL SELECT 'pvv', pvv_key, COUNT(*) FROM pin WHERE pvv_key IS NOT NULL GROUP BY pvv_key ORDER BY 1, 2"
 );
 
 statement!(
@@ -270,9 +270,9 @@ fn sealed_under(row: &Row) -> Result<KeyUse, StoreError> {
 
 fn pinned_to(row: &Row) -> Result<KeyUse, StoreError> {
     let mut columns = Columns::of(PINNED_TO.name, row);
-    let used_for = match columns.take::<i64>()? {
-        1 => UsedFor::Cvv,
-        2 => UsedFor::Cvv2,
+    let used_for = match columns.take::<&str>()? {
+        "cvv" => UsedFor::Cvv,
+        "cvv2" => UsedFor::Cvv2,
         _ => UsedFor::Pvv,
     };
     Ok(KeyUse { key_id: columns.take()?, used_for, rows: columns.number()? })
