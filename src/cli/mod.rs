@@ -88,7 +88,7 @@ enum Command {
     Events(events::EventsArguments),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
-    /// Imports and lists keys, and seals stored secrets anew under the present data key.
+    /// Lists the keys of the configuration, takes new ones in, and rotates the data key.
     Keys(keys::KeysArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
     Check(check::CheckArguments),

@@ -37,9 +37,9 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
-        let pin_storage = match &keys.provider {
+        let pin_storage_key = match &keys.provider {
             ProviderKeys::Software { pin_storage_key, .. } => Some(pin_storage_key.clone()),
-            ProviderKeys::PayShield(_) => None,
+            _ => None,
         };
         let crypto = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
@@ -56,7 +56,7 @@ impl Vault {
             ring,
             at_rest: Arc::new(at_rest),
             pan_index_key: keys.pan_index_key,
-            pin_storage_key: pin_storage,
+            pin_storage_key,
             crypto: Arc::new(crypto),
         })
     }

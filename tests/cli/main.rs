@@ -14,6 +14,8 @@ mod explain;
 mod hardening;
 mod help;
 mod inspect;
+mod key_import;
+mod key_list;
 mod people;
 mod probe;
 mod rotation;

@@ -24,6 +24,7 @@ mod random;
 mod renewed;
 mod reported;
 mod resumed;
+mod rolled;
 mod selected;
 mod set_pins;
 mod settled;

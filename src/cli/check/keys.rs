@@ -38,8 +38,8 @@ pub(super) fn check(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) 
     for key in &config.keys {
         expiring(config, key, &vault, now).into_iter().for_each(|line| add_once(lines, line));
     }
-    for (list, until) in expiring_lists(config, &vault, now) {
-        let told = expiry_line(list, until, now, &config.warnings.key_expiry_days);
+    for (key, until) in expiring_lists(config, &vault, now) {
+        let told = expiry_line(key, until, now, &config.warnings.key_expiry_days);
         told.into_iter().for_each(|line| add_once(lines, line));
     }
     Some(vault)

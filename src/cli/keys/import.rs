@@ -3,6 +3,9 @@
 //! Invariants: everything is checked before anything is written; the configuration with the new key is valid as a whole
 //! before it stands in the place of the old one; no clear key comes in or out, and none is written.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,7 +26,7 @@ use crate::config::edit::{Edit, EditError, PlacedFile};
 use crate::config::paths::CREDENTIAL;
 use crate::config::{Config, ConfigError, files};
 use crate::settlement::Authority;
-use crate::vault::settings::{KbpkSettings, LmkKeySettings, Provider};
+use crate::vault::settings::{KbpkSettings, LmkKeySettings};
 use crate::vault::{KeyAlgorithm, KeyInfo, KeyUsage, KeyWindow};
 
 /// No key block is longer (TR-31: four digits of length).
@@ -79,8 +82,8 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let now = SystemClock.now();
     let edit = Edit::begin(&home.config_path()).map_err(unchanged)?;
     let addition = Addition::checked(arguments, &edit, home, &authority, now)?;
-    let opened = home.open(output, false).await?;
     let placed = PlacedFile::place(&addition.file, &addition.block, edit.path()).map_err(unchanged)?;
+    let opened = home.open(output, false).await?;
     // First the trace, then the deed: no key is in use that nobody wrote down.
     let (subject, data) = (format!("key {}", addition.info.id), addition.trace());
     opened.night.store.note_audited("key.imported", None, &subject, &authority, &data).await?;
@@ -135,7 +138,6 @@ impl Addition {
             arguments.kbpk_section(config_folder).map(|kbpk| edit.with(&(kbpk + &key.section(authority, now))))
         };
         let info = admitted(&known, parsed(&sections(&key)?), GivenBlock { id, block: &block })?;
-        arguments.check_provider(&known, &info)?;
         // The check value is written down even where none was given: the file cannot be exchanged unseen.
         key.kcv = Some(info.shown_kcv());
         let text = sections(&key)?;
@@ -193,19 +195,6 @@ impl ImportArguments {
             }
             _ => Ok(()),
         }
-    }
-
-    /// A payment HSM computes only with keys under its LMK.
-    fn check_provider(&self, known: &Config, info: &KeyInfo) -> Result<(), Failure> {
-        let of_cards =
-            matches!(info.usage, KeyUsage::CardVerification | KeyUsage::PinVerification | KeyUsage::PinEncryption);
-        if known.vault.provider == Provider::PayShield && of_cards && self.kbpk.is_some() {
-            return Err(refusal(format!(
-                "a key of usage {} is used in the payment HSM: import it there, and give what that exports with --lmk-usage",
-                info.usage
-            )));
-        }
-        Ok(())
     }
 
     /// `[vault.kbpk.NAME]` where it is new, else nothing.
