@@ -23,6 +23,7 @@ pub mod order;
 pub mod plan;
 pub mod renewal;
 pub mod report;
+pub mod rotation;
 pub mod schedule;
 pub mod seal;
 pub mod selection;

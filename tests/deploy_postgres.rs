@@ -149,11 +149,12 @@ fn the_program_deletes_nothing_and_changes_no_history() {
     }
     refused.extend(
         [
-            "UPDATE card SET pan = ''",
+            "UPDATE card SET pan_index = ''",
+            "UPDATE card SET last4 = ''",
             "UPDATE plastic SET expiry = 209912",
             "UPDATE production_request SET record_uid = ''",
             "UPDATE file SET sequence_number = 1",
-            "UPDATE file SET fill_seed = ''",
+            "UPDATE pin SET pvv_key = ''",
             "UPDATE file_item SET record_uid = ''",
             "UPDATE standing SET first_night = ''",
             "INSERT INTO meta VALUES (1, 2, '', 0)",

@@ -20,7 +20,7 @@ const RANKS: &[&[&str]] = &[
     &["selection", "document", "renewal"],
     &["plan", "report"],
     &["store", "vault", "spool"],
-    &["seal", "delivery", "story"],
+    &["seal", "delivery", "story", "rotation"],
     &["config"],
     &["night", "intake"],
     &["schedule", "trial"],

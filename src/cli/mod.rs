@@ -12,6 +12,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod keys;
 mod logging;
 mod open;
 mod output;
@@ -87,6 +88,8 @@ enum Command {
     Events(events::EventsArguments),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
+    /// Lists the keys of the configuration, takes new ones in, and rotates the data key.
+    Keys(keys::KeysArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
     Check(check::CheckArguments),
 }
@@ -159,6 +162,7 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Explain(explain) => explain::explain(explain, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
+        Command::Keys(keys) => keys::keys(keys, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,
     }
 }

@@ -11,10 +11,12 @@ pub mod adapters;
 mod agreements;
 pub mod database;
 mod destinations;
+pub mod edit;
 pub mod files;
 mod finding;
 mod institutions;
 pub mod intake;
+mod key_places;
 mod keys;
 pub mod log;
 mod manufacturers;
@@ -41,6 +43,7 @@ use crate::vault::settings::{KeySettings, VaultSettings};
 
 pub use finding::Finding;
 pub use intake::{IntakeSettings, JweSettings};
+pub use key_places::KeyPlace;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use run::RunSettings;
 pub use schedule::ScheduleSettings;
@@ -144,12 +147,21 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with every finding at once where the file can be read.
     pub fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, path, credentials_directory)
+    }
+
+    /// As [`Config::load`], of a text that stands in `path`, or is about to.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let file = std::path::absolute(path).map_err(unreadable)?;
         let folder = file.parent().unwrap_or(Path::new("/"));
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
-            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
             ConfigError::Syntax { path: path.to_owned(), line, column, reason: error.message().to_owned() }
         })?;
         paths::resolve(&mut config, folder, credentials_directory);

@@ -26,7 +26,7 @@ use crate::selection::ReasonCode;
 use crate::settlement::FileEvent;
 use crate::spool::{JournalEntry, JournalLine, SealedFacts, SealedFile};
 use crate::store::{FileRow, PinnedItem};
-use crate::vault::Wrapped;
+use crate::vault::{KeyInfo, Wrapped};
 
 /// Records read at once.
 const PAGE: u32 = 1_000;
@@ -107,12 +107,8 @@ impl Night {
     /// Everything the header says, fixed before the first record is written.
     async fn header(&self, terms: &Terms, file: &FileRow) -> Result<Header, Trouble> {
         let counts = self.store.item_counts(file.file_id).await?;
-        let mut pin_keys = Vec::new();
-        if counts.with_pin > 0 {
-            for key_id in &terms.manufacturer.pin_keys {
-                pin_keys.push(self.pin_key(key_id)?);
-            }
-        }
+        let in_force = || self.vault.zone_keys(&terms.manufacturer.pin_keys, file.data_as_of);
+        let pin_keys = if counts.with_pin > 0 { in_force().into_iter().map(pin_key).collect() } else { Vec::new() };
         let mut header = Header {
             format: file.format,
             version: file.version,
@@ -133,18 +129,6 @@ impl Night {
         };
         header.file_name = FileName::of(&header).to_string();
         Ok(header)
-    }
-
-    fn pin_key(&self, key_id: &str) -> Result<PinKeyRef, Trouble> {
-        let key = self.vault.key(key_id).ok_or_else(|| Trouble::Stopped {
-            code: ReasonCode::KeyUnusable,
-            detail: format!("zone PIN key {key_id} is not in the vault"),
-        })?;
-        Ok(PinKeyRef {
-            key_id: key_id.to_owned(),
-            algorithm: key.algorithm.to_string(),
-            kcv: key.shown_kcv().to_owned(),
-        })
     }
 
     async fn compose(
@@ -279,6 +263,11 @@ impl Night {
         let (store, file_id) = (Arc::clone(&self.store), file.file_id);
         tokio::spawn(async move { store.items(file_id, after.as_deref(), PAGE).await })
     }
+}
+
+/// A zone PIN key as the header announces it.
+fn pin_key(key: &KeyInfo) -> PinKeyRef {
+    PinKeyRef { key_id: key.id.clone(), algorithm: key.algorithm.to_string(), kcv: key.shown_kcv().to_owned() }
 }
 
 enum Written {

@@ -83,6 +83,17 @@ struct Pin {
     pvv: Option<Cvv>,
 }
 
+/// Why no PIN block can be made for a file that was claimed at `at`.
+fn no_zone_key(pin_keys: &[String], house: &str, at: DateTime<Utc>) -> String {
+    if pin_keys.is_empty() {
+        return format!("manufacturer {house} has no pin_keys, but its cards have PINs");
+    }
+    format!(
+        "none of the pin_keys {} of manufacturer {house} was in force at {at}, when the file was claimed: put the one that was back until the file is sealed",
+        pin_keys.join(", ")
+    )
+}
+
 /// R69: a plastic that was moved behind the claim's back is not made; its item is released.
 fn still_to_be_made(item: &PinnedItem) -> Result<(), Fallout> {
     let status = item.plastic.status;
@@ -325,14 +336,12 @@ impl Personaliser<'_> {
 
     async fn block(&self, pan: &Pan, stored: &StoredPin, item: &PinnedItem) -> Result<PinBlock, Fallout> {
         let manufacturer = &self.terms.manufacturer;
-        let Some(zpk) = manufacturer.pin_keys.first() else {
-            return Err(Fallout::Stop(Trouble::Stopped {
-                code: ReasonCode::KeyUnusable,
-                detail: format!("manufacturer {} has no pin_keys, but its cards have PINs", manufacturer.code),
-            }));
+        let Some(zpk) = self.vault.zone_key(&manufacturer.pin_keys, self.at) else {
+            let detail = no_zone_key(&manufacturer.pin_keys, manufacturer.code.as_str(), self.at);
+            return Err(Fallout::Stop(Trouble::Stopped { code: ReasonCode::KeyUnusable, detail }));
         };
         let fill = self.vault.fill(&self.fill_seed, item.record_uid);
-        Ok(self.vault.crypto().pin_block(pan, stored, zpk, manufacturer.pin_block_format, fill).await?)
+        Ok(self.vault.crypto().pin_block(pan, stored, &zpk.id, manufacturer.pin_block_format, fill).await?)
     }
 
     fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {

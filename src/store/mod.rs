@@ -9,6 +9,7 @@ pub mod intake;
 pub mod probes;
 mod route;
 pub mod rows;
+pub mod sealed;
 pub mod settings;
 mod sql;
 pub mod stories;
@@ -29,6 +30,7 @@ pub use rows::{
     AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
     PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
+pub use sealed::{KeyUse, Resealed, Sealed, SealedKind, SealedPlace, SealedRow, UsedFor};
 pub use sql::{PostgresAccess, SqlStore};
 pub use stories::{CardStory, Stories, Subject};
 
@@ -225,7 +227,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
+pub trait Store: Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 

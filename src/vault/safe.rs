@@ -25,6 +25,8 @@ pub struct Vault {
     ring: Arc<KeyRing>,
     at_rest: Arc<AtRest>,
     pan_index_key: String,
+    /// Of stored PINs, where this process keeps them.
+    pin_storage_key: Option<String>,
     crypto: Arc<dyn CardCrypto>,
     devices: Option<Arc<Devices>>,
 }
@@ -37,6 +39,10 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
+        let pin_storage_key = match &keys.provider {
+            ProviderKeys::Software { pin_storage_key, .. } => Some(pin_storage_key.clone()),
+            ProviderKeys::PayShield { .. } => None,
+        };
         let (crypto, devices): (Arc<dyn CardCrypto>, _) = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
                 let pins_allowed = !keys.live || allow_software_pin;
@@ -50,7 +56,8 @@ impl Vault {
             }
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
-        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto, devices })
+        let at_rest = Arc::new(at_rest);
+        Ok(Self { ring, at_rest, pan_index_key: keys.pan_index_key, pin_storage_key, crypto, devices })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
@@ -110,6 +117,33 @@ impl Vault {
     /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
     pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.ring.live_for_issuer(id, at)
+    }
+
+    /// The keys that a night seals new secrets under and that are not in force at an instant, by their setting: the data
+    /// key, and with `pins` that of stored PINs.
+    pub fn own_keys_not_in_force(&self, pins: bool, at: DateTime<Utc>) -> Vec<(&'static str, KeyError)> {
+        let data = Some(("data_key", &self.at_rest.data_key));
+        let stored_pins = self.pin_storage_key.as_ref().filter(|_| pins).map(|id| ("pin_storage_key", id));
+        let fault = |(role, id): (_, &String)| Some((role, self.live(id, KeyUsage::DataEncryption, at).err()?));
+        data.into_iter().chain(stored_pins).filter_map(fault).collect()
+    }
+
+    /// As [`KeyRing::zone_keys`].
+    pub fn zone_keys(&self, ids: &[String], at: DateTime<Utc>) -> Vec<&KeyInfo> {
+        self.ring.zone_keys(ids, at)
+    }
+
+    /// As [`KeyRing::zone_key`].
+    pub fn zone_key(&self, ids: &[String], at: DateTime<Utc>) -> Option<&KeyInfo> {
+        self.ring.zone_key(ids, at)
+    }
+
+    /// As [`KeyRing::encrypts_for_house`].
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, or a mode of use that forbids it.
+    pub fn encrypts_for_house(&self, id: &str) -> Result<&KeyInfo, KeyError> {
+        self.ring.encrypts_for_house(id)
     }
 
     /// Whether the keys that a new plastic of a product pins may be used for new cards at an instant.
@@ -197,6 +231,24 @@ impl Vault {
         self.opened(&file_owner(institution), &Purpose::FillSeed { file_id }, wrapped, |clear| {
             clear.try_into().ok().map(Zeroizing::new)
         })
+    }
+
+    /// The id of the key that new values are sealed under.
+    pub fn data_key(&self) -> &str {
+        &self.at_rest.data_key
+    }
+
+    /// A value of its owner and purpose, opened and sealed anew under the data key; `None` where it is sealed under that
+    /// already, which is told from its head alone.
+    ///
+    /// # Errors
+    /// [`VaultError`] where it does not open.
+    pub fn resealed(&self, owner: &Owner, purpose: &Purpose, wrapped: &Wrapped) -> Result<Option<Wrapped>, VaultError> {
+        if wrapped.key_id() == Some(self.data_key()) {
+            return Ok(None);
+        }
+        let clear = self.at_rest.open(owner, purpose, wrapped)?;
+        Ok(Some(self.at_rest.seal(owner, purpose, &clear)))
     }
 
     /// The index of a PAN: the same for the same PAN, telling nothing else.

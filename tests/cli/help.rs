@@ -5,10 +5,13 @@ use std::path::Path;
 
 use crate::support::trial::{Outcome, emboss};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "demo", "init", "import", "plan", "run", "schedule", "status", "resolve", "abandon", "resend", "explain", "events",
-    "inspect", "check",
+    "inspect", "keys", "check",
 ];
+
+/// Commands of `emboss keys`.
+const KEYS_COMMANDS: [&str; 3] = ["list", "import", "rotate"];
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/help/{name}.txt"));
@@ -43,9 +46,18 @@ fn the_help_of_every_command_is_frozen() {
 }
 
 #[test]
+fn the_help_of_every_command_on_keys_is_frozen() {
+    for command in KEYS_COMMANDS {
+        golden(&format!("keys-{command}"), &help(&["keys", command, "--help"]));
+    }
+}
+
+#[test]
 fn help_is_made_of_sentences() {
-    for command in COMMANDS {
-        let text = help(&[command, "--help"]);
+    let of_keys = KEYS_COMMANDS.map(|command| vec!["keys", command]);
+    for command in COMMANDS.map(|command| vec![command]).into_iter().chain(of_keys) {
+        let text = help(&[&command[..], &["--help"]].concat());
+        let command = command.join(" ");
         let about = text.lines().next().unwrap();
         assert!(about.starts_with(char::is_uppercase) && about.ends_with('.'), "{command}: {about}");
         let options = text.split("\n\n").skip(2).flat_map(|part| part.lines().skip(1));

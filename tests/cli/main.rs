@@ -8,6 +8,10 @@ mod support;
 #[path = "../support/hsm/mod.rs"]
 mod hsm;
 
+#[path = "../faults/process.rs"]
+#[allow(dead_code, reason = "used as far as a command needs it")]
+mod process;
+
 mod commands;
 mod devices;
 mod exit_codes;
@@ -15,8 +19,11 @@ mod explain;
 mod hardening;
 mod help;
 mod inspect;
+mod key_import;
+mod key_list;
 mod people;
 mod probe;
+mod rotation;
 mod schedule;
 mod secured_devices;
 mod shapes;

@@ -27,6 +27,7 @@ mod random;
 mod renewed;
 mod reported;
 mod resumed;
+mod rolled;
 mod selected;
 mod set_pins;
 mod settled;

@@ -13,8 +13,9 @@ use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
     AgreementNight, AuditRow, CardStory, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork,
-    ItemCounts, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock,
-    RunRow, SettleOutcome, Stay, Store, StoreError, Stories, Subject,
+    ItemCounts, KeyUse, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder,
+    Resealed, RunLock, RunRow, Sealed, SealedKind, SealedPlace, SealedRow, SettleOutcome, Stay, Store, StoreError,
+    Stories, Subject,
 };
 
 /// Whether the step itself still happens.
@@ -123,6 +124,28 @@ impl Probes for Tripwire {
     async fn probe(&self, destination: &str) -> Result<Option<ProbeRow>, StoreError> {
         self.here()?;
         self.inner.probe(destination).await
+    }
+}
+
+#[async_trait]
+impl Sealed for Tripwire {
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.here()?;
+        self.inner.key_uses().await
+    }
+
+    async fn sealed(
+        &self,
+        kind: SealedKind,
+        after: Option<&SealedPlace>,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>, StoreError> {
+        self.here()?;
+        self.inner.sealed(kind, after, limit).await
+    }
+
+    async fn reseal(&self, kind: SealedKind, rows: &[Resealed]) -> Result<u64, StoreError> {
+        self.step("reseal", self.inner.reseal(kind, rows)).await
     }
 }
 

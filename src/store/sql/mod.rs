@@ -26,6 +26,7 @@ mod postgres_lock;
 mod probes;
 mod renewals;
 mod runs;
+mod sealed;
 mod settle;
 mod settle_statements;
 mod sqlite;
