@@ -19,7 +19,7 @@ use emboss::card::{Expiry, FileId};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{NewPin, PostgresAccess, SqlStore, Store};
 use store_contract::night::{Run, Script, pin};
-use store_contract::seed::{at, issuer, marked};
+use store_contract::seed::{at, audit_key, issuer, marked};
 use support::postgres::{Cluster, Database, PASSWORD};
 
 const SETTINGS: [&str; 8] = [
@@ -108,7 +108,8 @@ async fn open(database: &Database, create: bool) -> SqlStore {
     let tls = address.tls(None);
     let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12Z")));
-    SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap()
+    let store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap();
+    store.with_audit_key(audit_key())
 }
 
 async fn issue_pins(store: &SqlStore, file: FileId, epoch: i64) {

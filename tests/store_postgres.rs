@@ -3,6 +3,8 @@
 
 #[path = "support/store_contract.rs"]
 mod store_contract;
+#[path = "support/store_tampered.rs"]
+mod store_tampered;
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -16,7 +18,7 @@ use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{Conclusion, Decide, Decision, NewFile, PostgresAccess, SqlStore, Store, StoreError};
 use store_contract::claims::marked_cards;
 use store_contract::night::{Run, Script, pin, plastics_in};
-use store_contract::seed::{Seed, at, card_id, issuer, marked, plastic_id};
+use store_contract::seed::{Seed, at, audit_key, card_id, issuer, marked, plastic_id};
 use support::postgres::{Cluster, Database, OWNER, PASSWORD};
 
 /// A clock the test sets.
@@ -47,7 +49,9 @@ fn access(url: &str, more: &str) -> PostgresAccess {
 
 async fn open(database: &Database, create: bool) -> Result<SqlStore, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(clock());
-    SqlStore::postgres(access(&database.url(), ""), Duration::from_secs(30), Some(clock), create).await
+    SqlStore::postgres(access(&database.url(), ""), Duration::from_secs(30), Some(clock), create)
+        .await
+        .map(|store| store.with_audit_key(audit_key()))
 }
 
 /// A new database with tables.
@@ -57,6 +61,11 @@ async fn opened() -> (SqlStore, Database) {
 }
 
 store_contract::contract!(opened);
+store_tampered::tampered!(opened, tamper);
+
+async fn tamper(database: &Database, sql: &str) {
+    database.psql(&format!("ALTER TABLE audit DISABLE TRIGGER USER; {sql}"));
+}
 
 const SCHEMA: &str = include_str!("../schemas/sql/postgres.sql");
 
@@ -64,8 +73,8 @@ const SCHEMA: &str = include_str!("../schemas/sql/postgres.sql");
 fn the_schema_loads_and_the_audit_only_grows() {
     let database = Cluster::shared().database();
     database.psql_as(OWNER, SCHEMA).unwrap();
-    let entry =
-        "INSERT INTO audit (at, actor, action, subject, reason, data) VALUES (1, 'anna', 'resolve', 'f', 'told', '{}')";
+    let entry = "INSERT INTO audit (number, at, actor, action, subject, reason, data, key_id, mac)
+        VALUES (1, 1, 'anna', 'resolve', 'f', 'told', '{}', 'audit-1', decode(repeat('00', 32), 'hex'))";
     database.psql(entry);
     for change in ["UPDATE audit SET actor = 'bert'", "DELETE FROM audit", "TRUNCATE audit"] {
         let refusal = database.psql_as("postgres", change).unwrap_err();

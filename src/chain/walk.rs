@@ -80,6 +80,36 @@ pub enum ChainFault {
     },
 }
 
+impl ChainFault {
+    /// Its kind, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Removed { .. } => "REMOVED",
+            Self::Changed { .. } => "CHANGED",
+            Self::Moved { .. } => "MOVED",
+            Self::Repeated { .. } => "REPEATED",
+            Self::UnknownKey { .. } => "UNKNOWN_KEY",
+            Self::KeyCameBack { .. } => "KEY_CAME_BACK",
+            Self::CutOff { .. } => "CUT_OFF",
+            Self::OtherHead { .. } => "OTHER_HEAD",
+        }
+    }
+
+    /// The entry: of several the first.
+    pub fn number(&self) -> i64 {
+        match self {
+            Self::Removed { from: number, .. }
+            | Self::Changed { number }
+            | Self::Moved { number, .. }
+            | Self::Repeated { number }
+            | Self::UnknownKey { number, .. }
+            | Self::KeyCameBack { number, .. }
+            | Self::OtherHead { number } => *number,
+            Self::CutOff { last, .. } => last + 1,
+        }
+    }
+}
+
 fn entries(from: i64, to: i64) -> String {
     if from == to { format!("entry {from} was") } else { format!("entries {from} to {to} were") }
 }

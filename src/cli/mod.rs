@@ -4,6 +4,7 @@
 //! object stands on stdout and people's text goes to stderr.
 
 mod abandon;
+mod audit;
 mod check;
 mod demo;
 mod errors;
@@ -85,6 +86,9 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Prints what happened as JSON Lines, oldest first.
     Events(events::EventsArguments),
+    /// Verifies the audit chain, or prints its entries.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
@@ -156,6 +160,7 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Resolve(resolve) => resolve::resolve(resolve, &home, output).await,
         Command::Abandon(abandon) => abandon::abandon(abandon, &home, output).await,
         Command::Resend(resend) => resend::resend(resend, &home, output).await,
+        Command::Audit(command) => audit::audit(command, &home, output).await,
         Command::Explain(explain) => explain::explain(explain, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,

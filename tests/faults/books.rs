@@ -90,7 +90,7 @@ impl Books {
 
 async fn open(config: &Config) -> Arc<dyn Store> {
     let random = Arc::new(Random::system());
-    adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
+    adapters::open_store(config, false, Arc::new(SystemClock), random, None).await.expect("it opens")
 }
 
 /// The first column of what a query finds in a SQLite database, as text.
