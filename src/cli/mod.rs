@@ -87,7 +87,7 @@ enum Command {
     /// Prints what happened as JSON Lines, oldest first.
     Events(events::EventsArguments),
     /// Verifies the audit chain, or prints its entries.
-    #[command(subcommand)]
+    #[command(subcommand, disable_help_subcommand = true)]
     Audit(audit::AuditCommand),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use emboss::ambient::{Random, SystemClock};
 use emboss::card::{CardId, InstitutionId};
+use emboss::chain::Head;
 use emboss::config::{Config, adapters};
-use emboss::store::{EventRow, FileRow, PinnedItem, Store};
+use emboss::store::{AuditVerdict, EventRow, FileRow, PinnedItem, Store};
 use emboss::vault::{Owner, Vault, Wrapped};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -60,6 +61,20 @@ impl Books {
         };
         store.close().await;
         books
+    }
+
+    /// The audit, verified to the newest head of a journal.
+    pub(crate) fn audit(config: &Config, journal: &Path) -> AuditVerdict {
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        let newest = text.lines().rev().find_map(|line| line.strip_prefix("AUDIT "));
+        let kept: Vec<Head> = newest.map(|head| head.parse().expect("a head")).into_iter().collect();
+        let vault = adapters::open_vault(config, Arc::new(Random::system())).expect("a vault");
+        runtime().block_on(async {
+            let store = open(config).await;
+            let verdict = store.verify_audit(&vault.audit_keys(), &kept).await.expect("it is read");
+            store.close().await;
+            verdict
+        })
     }
 
     /// The only file.
