@@ -31,13 +31,15 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let bar = progress(home.surroundings.terminal);
     let mut total = ImportSummary::default();
-    // Begun and ended, as a run is: an import that died has no end.
     let import_id = night.random.uuid().to_string();
-    let begun = json!({ "importId": import_id, "holder": opened.holder });
-    night.store.enter("import.begun", &import_id, &begun).await?;
     let mut answers = Digested { inner: io::BufWriter::new(io::stdout().lock()), hasher: Sha256::new() };
-    for path in &arguments.files {
+    for (place, path) in arguments.files.iter().enumerate() {
         let mut reader = open(path)?;
+        if place == 0 {
+            // Begun and ended, as a run is: an import that died has no end.
+            let begun = json!({ "importId": import_id, "holder": opened.holder });
+            night.store.enter("import.begun", &import_id, &begun).await?;
+        }
         let summary = importer
             .import(&mut reader, &mut answers, &mut |lines| bar.set_position(lines))
             .await

@@ -273,6 +273,7 @@ impl State {
             let of_files = journal.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"AUDIT "));
             *journal = of_files.flatten().copied().collect();
         }
+        self.spool.retain(|(content, _)| !content.is_empty());
         self
     }
 }
