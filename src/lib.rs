@@ -12,6 +12,7 @@
 pub mod agreement;
 pub mod ambient;
 pub mod card;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod delivery;

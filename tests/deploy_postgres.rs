@@ -13,7 +13,7 @@ use std::time::Duration;
 use emboss::ambient::{Clock, FixedClock};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{PostgresAccess, SqlStore};
-use store_contract::seed::at;
+use store_contract::seed::{at, audit_key};
 use support::postgres::{Cluster, Database, PASSWORD};
 use support::trial::{Trial, orders};
 
@@ -44,7 +44,8 @@ async fn opened() -> (SqlStore, Database) {
     let tls = address.tls(None);
     let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12.345678Z")));
-    (SqlStore::postgres(access, Duration::from_secs(30), Some(clock), false).await.unwrap(), database)
+    let store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), false).await.unwrap();
+    (store.with_audit_key(audit_key()), database)
 }
 
 // Every statement of the store, with the rights of the program alone.

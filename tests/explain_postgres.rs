@@ -19,7 +19,7 @@ use emboss::card::{Expiry, FileId};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{NewPin, PostgresAccess, Resealed, Sealed, SealedKind, SqlStore, Store};
 use store_contract::night::{Run, Script, pin};
-use store_contract::seed::{at, issuer, marked};
+use store_contract::seed::{at, audit_key, issuer, marked};
 use support::postgres::{Cluster, Database, PASSWORD};
 
 const SETTINGS: [&str; 8] = [
@@ -34,7 +34,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// What each statement is for, what its plan shows, and the words that must stand in it.
-const STATEMENTS: [(&str, &str, &[&str]); 11] = [
+const STATEMENTS: [(&str, &str, &[&str]); 12] = [
     (
         "RENEWABLE",
         "The renewal reads cards whose newest plastic is in use and ends in a month. It walks `plastic_expiry` from where the \
@@ -68,7 +68,13 @@ const STATEMENTS: [(&str, &str, &[&str]); 11] = [
          Everything else is found by key, in the versions that the claim pinned.",
         &["file_item_pkey"],
     ),
-    ("ITEM_COUNTS", "Sealing counts what stands in the file, in the file's part of the table.", &["file_item"]),
+    ("ITEM_COUNTS", "What stands in the file is counted in the file's part of the table.", &["file_item"]),
+    (
+        "ITEM_LINES",
+        "The digest over a file's items, at the claim and at the sealing: a page of lines as one text, from where the last one \
+         ended in the file's key.",
+        &["file_item_pkey"],
+    ),
     (
         "SETTLE_ITEMS",
         "All plastics of the file move, the older ones of their cards are closed, the requests are SENT, and an event tells of \
@@ -108,7 +114,8 @@ async fn open(database: &Database, create: bool) -> SqlStore {
     let tls = address.tls(None);
     let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12Z")));
-    SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap()
+    let store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap();
+    store.with_audit_key(audit_key())
 }
 
 async fn issue_pins(store: &SqlStore, file: FileId, epoch: i64) {

@@ -15,7 +15,7 @@ use emboss::order::ErrorCode;
 
 /// A module imports only modules of a lower rank.
 const RANKS: &[&[&str]] = &[
-    &["card", "ambient", "fault"],
+    &["card", "ambient", "fault", "chain"],
     &["order", "settlement", "agreement"],
     &["selection", "document", "renewal"],
     &["plan", "report"],

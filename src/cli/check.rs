@@ -78,7 +78,7 @@ async fn check_opened(
     lines: &mut Vec<Line>,
 ) -> Option<Value> {
     lines.push(Line::good("configuration", "is valid."));
-    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await;
+    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system()), None).await;
     lines.push(match &store {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
         Err(error) => Line::error("database", chain(error), ""),

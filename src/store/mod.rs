@@ -4,6 +4,7 @@
 //! guarded by its previous state and its epoch and hits exactly one row; whatever a claim or a settlement does, it
 //! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
 
+mod audits;
 mod error;
 pub mod intake;
 pub mod probes;
@@ -22,6 +23,7 @@ use crate::renewal::{Renewable, Renewal};
 use crate::selection::{Dossier, PinAction, ReasonCode, Standing};
 use crate::settlement::{Authority, FileEvent};
 
+pub use audits::{AuditVerdict, Audits, RowFault};
 pub use error::StoreError;
 pub use intake::{IdKind, IntakeWork, NewCard, OrderSubject, StoredAnswer, StoredCard};
 pub use probes::{ProbeRow, Probes};
@@ -227,7 +229,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
+pub trait Store: Audits + Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 
@@ -370,7 +372,7 @@ pub trait Store: Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
         authority: &Authority,
     ) -> Result<FileRow, StoreError>;
 
-    /// Writes an audit row, and the event of the same kind, of what no transition brings along: for example that a LIVE
+    /// Writes an entry of the audit, and the event of the same kind, of what no transition brings along: for example that a LIVE
     /// file was opened.
     async fn note_audited(
         &self,
@@ -380,9 +382,6 @@ pub trait Store: Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
         authority: &Authority,
         data: &serde_json::Value,
     ) -> Result<(), StoreError>;
-
-    /// What persons ordered, after a number.
-    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
 
     /// Writes an event that no transition brings along and no person is behind.
     async fn note_event(

@@ -18,6 +18,7 @@ use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
 use crate::agreement::Product;
 use crate::ambient::Random;
 use crate::card::{Cvv, FileId, InstitutionId, Pan, RecordUid};
+use crate::chain::{ChainKey, ChainKeys};
 
 /// Keys, encryption at rest and card cryptography of one program.
 #[derive(Debug, Clone)]
@@ -25,6 +26,7 @@ pub struct Vault {
     ring: Arc<KeyRing>,
     at_rest: Arc<AtRest>,
     pan_index_key: String,
+    audit_key: String,
     /// Of stored PINs, where this process keeps them.
     pin_storage_key: Option<String>,
     crypto: Arc<dyn CardCrypto>,
@@ -57,7 +59,8 @@ impl Vault {
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
         let at_rest = Arc::new(at_rest);
-        Ok(Self { ring, at_rest, pan_index_key: keys.pan_index_key, pin_storage_key, crypto, devices })
+        let (pan_index_key, audit_key) = (keys.pan_index_key, keys.audit_key);
+        Ok(Self { ring, at_rest, pan_index_key, audit_key, pin_storage_key, crypto, devices })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
@@ -259,6 +262,19 @@ impl Vault {
     /// The MAC over an order's canonical bytes, which may hold secrets and so must not be stored as a plain digest.
     pub fn order_mac(&self, order: &[u8]) -> [u8; 32] {
         self.index().order(order)
+    }
+
+    /// The key that entries of the audit chain are made under.
+    pub fn audit_key(&self) -> ChainKey {
+        #[expect(clippy::expect_used, reason = "Safe because: open refuses an audit key that is not an M7 key")]
+        self.ring.index(&self.audit_key).expect("the audit key is in the ring").chain(&self.audit_key)
+    }
+
+    /// The keys that entries of the audit chain may have been made under: this one, and those before it that are still
+    /// configured.
+    pub fn audit_keys(&self) -> ChainKeys {
+        let others = self.ring.infos().filter(|key| key.usage == KeyUsage::Hmac && key.id != self.pan_index_key);
+        others.filter_map(|key| Some(self.ring.index(&key.id).ok()?.chain(&key.id))).collect()
     }
 
     /// The fill of a record's PIN block, from its file's seed.

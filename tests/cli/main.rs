@@ -12,6 +12,7 @@ mod hsm;
 #[allow(dead_code, reason = "used as far as a command needs it")]
 mod process;
 
+mod audit;
 mod commands;
 mod devices;
 mod exit_codes;

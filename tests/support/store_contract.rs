@@ -15,6 +15,9 @@ pub(crate) mod files;
 #[path = "store_people.rs"]
 pub(crate) mod people;
 
+#[path = "store_audit.rs"]
+pub(crate) mod audit;
+
 #[path = "store_stories.rs"]
 pub(crate) mod stories;
 
@@ -103,6 +106,14 @@ macro_rules! contract {
                 r67_r130_a_duplicate_repeats_the_items_and_moves_nothing,
                 a_duplicate_lets_items_go_and_their_requests_stay_sent,
                 only_a_settled_file_is_duplicated,
+            }
+            audit {
+                a_night_is_entered_step_by_step,
+                what_persons_order_stands_in_the_same_chain,
+                items_that_leave_a_file_are_entered,
+                a_file_that_is_filled_again_or_repeated_has_its_own_digest,
+                more_files_than_one_of_a_claim_are_entered_each,
+                what_is_entered_alone_tells_no_event,
             }
             stories {
                 r54_a_claim_writes_down_what_stays,

@@ -107,10 +107,10 @@ async fn the_database_is_made_only_where_that_is_asked_for() {
     let (config, _folder) = (config.load(), config.folder);
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(now()));
     let random = Arc::new(Random::seeded(1));
-    let refused = open_store(&config, false, Arc::clone(&clock), Arc::clone(&random)).await;
+    let refused = open_store(&config, false, Arc::clone(&clock), Arc::clone(&random), None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })));
-    open_store(&config, true, Arc::clone(&clock), Arc::clone(&random)).await.unwrap();
-    open_store(&config, false, clock, random).await.unwrap();
+    open_store(&config, true, Arc::clone(&clock), Arc::clone(&random), None).await.unwrap();
+    open_store(&config, false, clock, random, None).await.unwrap();
 }
 
 #[test]
