@@ -146,15 +146,22 @@ impl Config {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let file = std::path::absolute(path).map_err(unreadable)?;
-        let folder = file.parent().unwrap_or(Path::new("/"));
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
-            let (line, column) = place(&text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax { path: path.to_owned(), line, column, reason: error.message().to_owned() }
+        Self::read(&text, &file, credentials_directory)
+    }
+
+    /// The same of the text of a file; nothing is opened. Its paths lead from the folder of `file`, which is absolute.
+    ///
+    /// # Errors
+    /// [`ConfigError`], but for a file that cannot be read.
+    pub fn read(text: &str, file: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+            ConfigError::Syntax { path: file.to_owned(), line, column, reason: error.message().to_owned() }
         })?;
-        paths::resolve(&mut config, folder, credentials_directory);
+        paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);
         let findings = config.validate();
-        if findings.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: path.to_owned(), findings }) }
+        if findings.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: file.to_owned(), findings }) }
     }
 
     /// Everything that is wrong, in the order of the sections.

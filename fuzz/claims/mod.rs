@@ -1,0 +1,32 @@
+//! What must hold of every input, whoever wrote it: one function for each parser, which panics where it does not.
+//!
+//! `fuzz/fuzz_targets/` feeds them what libFuzzer invents, `tests/fuzzed.rs` what is kept in `fuzz/corpus/` and
+//! `fuzz/findings/`.
+
+pub mod configuration;
+pub mod intake_line;
+pub mod journal_line;
+pub mod key_block;
+
+use emboss::card::Pan;
+
+/// Every claim, under the name of its target.
+pub const ALL: &[(&str, fn(&[u8]))] = &[
+    ("configuration", configuration::holds),
+    ("intake_line", intake_line::holds),
+    ("journal_line", journal_line::holds),
+    ("key_block", key_block::holds),
+];
+
+/// Runs of digits that may be a card number: 13 to 19, with a right check digit.
+pub fn card_numbers(text: &str) -> Vec<&str> {
+    text.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| Pan::parse(digits).is_ok()).collect()
+}
+
+/// What is said is one sentence to a person: something, on one line, without a control character or card number.
+#[track_caller]
+pub fn is_a_sentence(said: &str) {
+    assert!(said.contains(' '), "nothing is said: {said:?}");
+    assert!(!said.chars().any(char::is_control), "a control character: {said:?}");
+    assert!(card_numbers(said).is_empty(), "a card number: {said:?}");
+}
