@@ -156,7 +156,7 @@ impl Config {
     pub fn read(text: &str, file: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax { path: file.to_owned(), line, column, reason: error.message().to_owned() }
+            ConfigError::Syntax { path: file.to_owned(), line, column, reason: without_values(error.message()) }
         })?;
         paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);
@@ -225,6 +225,15 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// A fault without the text that stands there: it may be a secret that somebody wrote in place of its file.
+fn without_values(reason: &str) -> String {
+    match reason.split_once(": string \"").map(|(what, rest)| (what, rest.rsplit_once("\", expected "))) {
+        Some((what, Some((_, expected)))) => format!("{what}: string, expected {expected}"),
+        Some((what, None)) => what.to_owned(),
+        None => reason.to_owned(),
+    }
 }
 
 fn environment<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Environment, D::Error> {

@@ -10,6 +10,7 @@ mod installation;
 mod keys;
 mod orders;
 mod postgres;
+mod secret_files;
 
 use support::trial::{Outcome, State, Trial};
 
