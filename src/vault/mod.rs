@@ -36,6 +36,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::agreement::Cvv2Expiry;
 use crate::ambient::Random;
 use crate::card::{CardId, Cvv, Expiry, InstitutionId, Pan, PinBlock, PinBlockFormat, SecretHex};
 
@@ -138,10 +139,44 @@ pub struct CvvSpec<'a> {
     /// Last month of validity.
     pub expiry: Expiry,
     /// YYMM or MMYY.
-    pub order: crate::agreement::Cvv2Expiry,
+    pub order: Cvv2Expiry,
     /// 999 for iCVV, 000 for CVV2, else the card's.
     pub service_code: &'a str,
 }
+
+impl PvvSpec {
+    /// The indicator as the digit that it must be.
+    ///
+    /// # Errors
+    /// [`CryptoError::Configuration`] where it is not one digit.
+    fn pvki_digit(&self) -> Result<u8, CryptoError> {
+        match self.pvki.as_bytes() {
+            [digit @ b'0'..=b'9'] => Ok(*digit),
+            _ => Err(CryptoError::Configuration("a PIN verification key indicator is one digit".to_owned())),
+        }
+    }
+}
+
+impl CvvSpec<'_> {
+    /// The expiry's four digits in their order, and the service code's three.
+    ///
+    /// # Errors
+    /// [`CryptoError::Configuration`] where the service code is not three digits.
+    fn digits(&self) -> Result<(String, &str), CryptoError> {
+        if self.service_code.len() != 3 || !self.service_code.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(CryptoError::Configuration("a service code has three digits".to_owned()));
+        }
+        let expiry = match self.order {
+            Cvv2Expiry::Yymm => self.expiry.yymm(),
+            Cvv2Expiry::Mmyy => self.expiry.mmyy(),
+        };
+        Ok((expiry, self.service_code))
+    }
+}
+
+/// Of a stored PIN whose form is not the asked provider's.
+const OF_ANOTHER_PROVIDER: &str =
+    "the stored PIN was made by another provider of card cryptography; this one cannot read it";
 
 /// Why card cryptography failed, by what must happen next.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,8 +13,7 @@ use super::keys::KeyError;
 use super::pin::Pin;
 use super::pin_block::{PinBlockError, ShortFormat, iso4_decrypted, iso4_encrypted, short_decrypted, short_encrypted};
 use super::ring::{KeyRing, ZoneUse};
-use super::{CardCrypto, CryptoError, CvvSpec, IssuedPin, Pvv, PvvSpec, StoredPin, pvv};
-use crate::agreement::Cvv2Expiry;
+use super::{CardCrypto, CryptoError, CvvSpec, IssuedPin, OF_ANOTHER_PROVIDER, Pvv, PvvSpec, StoredPin, pvv};
 use crate::ambient::Random;
 use crate::card::{Cvv, Pan, PinBlock, PinBlockFormat, SecretHex};
 
@@ -69,9 +68,7 @@ impl Software {
     fn clear(&self, pan: &Pan, stored: &StoredPin) -> Result<Pin, CryptoError> {
         let key = self.pin_storage()?;
         if stored.scheme != SCHEME {
-            return Err(CryptoError::Configuration(
-                "the stored PIN was made by another provider of card cryptography; this one cannot read it".to_owned(),
-            ));
+            return Err(CryptoError::Configuration(OF_ANOTHER_PROVIDER.to_owned()));
         }
         let unreadable = || CryptoError::Card("the stored PIN does not belong to this card or this key".to_owned());
         let block = stored.bytes.as_slice().try_into().map_err(|_| unreadable())?;
@@ -80,9 +77,7 @@ impl Software {
 
     fn made_pvv(&self, pan: &Pan, pin: &Pin, spec: &PvvSpec) -> Result<Pvv, CryptoError> {
         let key = self.ring.pvk(&spec.key_id)?;
-        let [digit @ b'0'..=b'9'] = spec.pvki.as_bytes() else {
-            return Err(CryptoError::Configuration("a PIN verification key indicator is one digit".to_owned()));
-        };
+        let digit = spec.pvki_digit()?;
         let value = Cvv::new(pvv::value(key, pan.expose(), digit - b'0', pin));
         Ok(Pvv { value, pvki: spec.pvki.clone(), key_id: spec.key_id.clone() })
     }
@@ -116,10 +111,6 @@ fn bytes_of<const N: usize>(block: &SecretHex) -> Result<[u8; N], CryptoError> {
     hex::decode_to_slice(block.expose(), &mut bytes)
         .map_err(|_| CryptoError::Card(format!("a PIN block of this format has {} hexadecimal digits", 2 * N)))?;
     Ok(bytes)
-}
-
-fn is_digits(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[async_trait]
@@ -194,14 +185,8 @@ impl CardCrypto for Software {
 
     async fn cvv(&self, pan: &Pan, spec: &CvvSpec<'_>) -> Result<Cvv, CryptoError> {
         let key = self.ring.cvk(spec.key_id)?;
-        if !is_digits(spec.service_code, 3) {
-            return Err(CryptoError::Configuration("a service code has three digits".to_owned()));
-        }
-        let expiry = match spec.order {
-            Cvv2Expiry::Yymm => spec.expiry.yymm(),
-            Cvv2Expiry::Mmyy => spec.expiry.mmyy(),
-        };
-        Ok(Cvv::new(key.value(pan.expose(), &expiry, spec.service_code)))
+        let (expiry, service_code) = spec.digits()?;
+        Ok(Cvv::new(key.value(pan.expose(), &expiry, service_code)))
     }
 
     async fn verify_block(&self, pan: &Pan, pin: &StoredPin, block: &PinBlock) -> Result<bool, CryptoError> {

@@ -56,6 +56,11 @@ impl fmt::Debug for Reply {
 }
 
 /// What must happen after an error code (`card-secrets.md` 3).
+///
+/// Two codes are not the same in every command. `01` is "no" in the commands that ask a question (EC, BE): their
+/// parsers in [`super::reply`] take it before they ask for a class; everywhere else, BU among them, it means that a
+/// key's parity is wrong, which is the configuration's fault. `02` is a warning in commands of other PIN methods that
+/// this program never sends; in ours it says that a key's length does not fit, and is the configuration's fault too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// `00`.

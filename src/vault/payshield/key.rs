@@ -44,6 +44,11 @@ impl LmkKey {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its scheme letter: U or T under a variant LMK, S for a key block.
+    pub fn scheme(&self) -> char {
+        self.0.chars().next().unwrap_or('S')
+    }
 }
 
 /// Version, and its whole length in digits 1 to 4, are what a key block says of its form.
