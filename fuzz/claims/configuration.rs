@@ -4,7 +4,7 @@ use std::path::Path;
 
 use emboss::config::{Config, ConfigError};
 
-use super::is_a_sentence;
+use super::{is_a_sentence, is_one_line};
 
 pub fn holds(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -17,7 +17,8 @@ pub fn holds(text: &[u8]) {
             assert!(!findings.is_empty());
             for finding in findings {
                 assert!(!finding.subject.is_empty() && !finding.text.is_empty(), "{finding:?}");
-                is_a_sentence(&finding.to_string());
+                // It names keys and sections as they are called.
+                is_one_line(&finding.to_string());
             }
         }
         Err(ConfigError::Syntax { line, column, reason, .. }) => {

@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::agreement::{Agreement, Institution, Manufacturer, Product};
+use crate::card::masking::mask;
 use crate::card::{InstitutionId, ManufacturerCode};
 use crate::delivery::settings::DestinationSettings;
 use crate::document::Environment;
@@ -156,7 +157,7 @@ impl Config {
     pub fn read(text: &str, file: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax { path: file.to_owned(), line, column, reason: without_values(error.message()) }
+            ConfigError::Syntax { path: file.to_owned(), line, column, reason: mask(&without_values(error.message())) }
         })?;
         paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);

@@ -11,6 +11,7 @@ mod keys;
 mod orders;
 mod postgres;
 mod secret_files;
+mod tampered;
 
 use support::trial::{Outcome, State, Trial};
 

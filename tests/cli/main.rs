@@ -12,6 +12,9 @@ mod help;
 mod inspect;
 mod people;
 mod probe;
+#[path = "../faults/process.rs"]
+#[allow(dead_code, reason = "the faults use all of it")]
+mod process;
 mod schedule;
 mod shapes;
 
