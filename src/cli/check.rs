@@ -4,6 +4,7 @@
 //! `--probe` writes, and only files of agreed names.
 
 mod destinations;
+mod devices;
 mod line;
 mod probe;
 mod stored;
@@ -21,8 +22,9 @@ use super::open::{Home, look_at_spool};
 use super::output::Output;
 use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
-use crate::config::{Config, ConfigError, Finding, adapters, database};
+use crate::config::{Config, ConfigError, Finding, adapters, database, payshield};
 use crate::store::Store;
+use crate::vault::Vault;
 
 use line::Line;
 
@@ -84,10 +86,14 @@ async fn check_opened(
     if let Some(store) = &store {
         lines.extend(check_spool(config, &**store).await);
     }
-    for Finding { subject, text, action } in database::warnings(&config.database) {
+    for Finding { subject, text, action } in
+        database::warnings(&config.database).into_iter().chain(payshield::warnings(config))
+    {
         lines.push(Line::warning(subject, text, action));
     }
-    check_keys(config, now, lines);
+    if let Some(vault) = check_keys(config, now, lines) {
+        devices::check(config, &vault, lines).await;
+    }
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
     }
@@ -118,12 +124,13 @@ async fn check_spool(config: &Config, store: &dyn Store) -> Option<Line> {
     })
 }
 
-fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
+/// The vault, where it opens.
+fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) -> Option<Vault> {
     let (vault, left_out) = match adapters::open_vault_telling(config, Arc::new(Random::system())) {
         Ok(opened) => opened,
         Err(findings) => {
             lines.extend(findings.into_iter().map(Line::from));
-            return;
+            return None;
         }
     };
     lines.push(Line::good("vault", "opens every key that agreements share."));
@@ -140,6 +147,7 @@ fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) {
     unusable.extend(issuers.flat_map(|institution| adapters::unusable_issuer_keys(institution, &vault, now)));
     lines.extend(unusable.into_iter().map(Line::from));
     lines.extend(expiring_keys(config, now));
+    Some(vault)
 }
 
 fn days_left(until: DateTime<Utc>, now: DateTime<Utc>) -> i64 {

@@ -44,12 +44,6 @@ fn validate_vault(config: &Config, found: &mut Vec<Finding>) {
         "is missing, and software stores PINs under it",
         "name a [[key]] of usage D0",
     );
-    findings.require(
-        software || vault.payshield.is_some(),
-        "payshield",
-        "is missing, and the provider is payshield",
-        "add [vault.payshield] with its devices",
-    );
     let pins = config.products.iter().any(|product| product.pin.is_some());
     findings.require(
         !software || config.environment == Environment::Test || vault.allow_software_pin || !pins,
@@ -97,12 +91,6 @@ fn validate_key(config: &Config, key: &KeySettings, found: &mut Vec<Finding>) {
         "kbpk",
         if key.lmk.is_some() { "stands beside lmk" } else { "is missing" },
         "say either which key protects the block, or with lmk what the payment HSM protects",
-    );
-    findings.require(
-        key.lmk.is_none() || key.kcv.is_some(),
-        "kcv",
-        "is missing, and no one but the payment HSM can tell it",
-        "write the check value that the device shows",
     );
     key.kcv.iter().for_each(|kcv| findings.kcv("kcv", kcv));
     let limits = [("not_before", key.not_before), ("not_after", key.not_after), ("retire_at", key.retire_at)];

@@ -19,6 +19,7 @@ mod keys;
 pub mod log;
 mod manufacturers;
 pub mod paths;
+pub mod payshield;
 mod products;
 pub mod run;
 pub mod schedule;
@@ -174,6 +175,7 @@ impl Config {
         self.warnings.validate(&mut found);
         self.intake.validate(&mut found);
         keys::validate(self, &mut found);
+        payshield::validate(self, &mut found);
         institutions::validate(self, &mut found);
         products::validate(self, &mut found);
         manufacturers::validate(self, &mut found);

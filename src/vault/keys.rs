@@ -50,6 +50,13 @@ words!(
     }
 );
 
+impl KeyUsage {
+    /// Whether it is for CVVs, PVVs or PINs: what a payment HSM computes where there is one.
+    pub fn is_of_cards(self) -> bool {
+        matches!(self, Self::CardVerification | Self::PinVerification | Self::PinEncryption)
+    }
+}
+
 impl KeyAlgorithm {
     /// Whether it is AES of any length.
     pub fn is_aes(self) -> bool {

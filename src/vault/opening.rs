@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 
 use super::at_rest::is_key_id;
 use super::kbpk::{Kbpk, same_kcv};
-use super::keys::{Key, KeyError, KeyUsage};
+use super::keys::{Key, KeyError, KeyInfo, KeyUsage};
 use super::payshield::key::LmkKey;
+use super::payshield::tls::TlsFiles;
 use super::published::is_published;
 use super::ring::KeyRing;
-use super::settings::{LmkDialect, LmkKeySettings};
+use super::settings::{LmkDialect, LmkKeySettings, PayShieldSettings};
 use super::{KeyWindow, tr31};
 
 /// Everything a vault is opened from, already read from its files.
@@ -46,8 +47,13 @@ pub enum ProviderKeys {
         /// Whether PINs may be handled in this process in a live environment.
         allow_software_pin: bool,
     },
-    /// A payment HSM.
-    PayShield(LmkDialect),
+    /// Payment HSMs.
+    PayShield {
+        /// Where they are, and how they are spoken to.
+        settings: Box<PayShieldSettings>,
+        /// What its TLS files hold; `None` where there is no TLS.
+        tls: Option<TlsFiles>,
+    },
 }
 
 /// One key block protection key, in components.
@@ -107,6 +113,13 @@ pub struct VaultFinding {
     pub text: String,
 }
 
+impl VaultFinding {
+    /// Sentences about the provider of card cryptography.
+    pub(super) fn of_provider(texts: Vec<String>) -> Vec<Self> {
+        texts.into_iter().map(|text| Self { subject: "provider".to_owned(), text }).collect()
+    }
+}
+
 impl fmt::Display for VaultFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -119,7 +132,7 @@ impl fmt::Display for VaultFinding {
 /// Every finding at once, protection keys first, in the order of the configuration.
 pub(super) fn opened_ring(keys: &VaultKeys) -> Result<KeyRing, Vec<VaultFinding>> {
     let dialect = match &keys.provider {
-        ProviderKeys::PayShield(dialect) => Some(*dialect),
+        ProviderKeys::PayShield { settings, .. } => Some(settings.lmk),
         ProviderKeys::Software { .. } => None,
     };
     let mut opening =
@@ -226,6 +239,9 @@ impl Opening {
         if let Some(fault) = window_fault(info.usage, key.window) {
             self.find(id, format!("key {id}: {fault}"));
         }
+        if self.dialect.is_some() && info.usage.is_of_cards() && !matches!(key.protection, Protection::Lmk(_)) {
+            self.find(id, clear_beside_an_hsm(info));
+        }
         self.ring.add(admitted);
     }
 
@@ -260,6 +276,13 @@ impl Opening {
 
 fn published(what: &str) -> String {
     format!("{what} has the check value of a published test key; a live environment needs keys nobody else knows")
+}
+
+fn clear_beside_an_hsm(key: &KeyInfo) -> String {
+    format!(
+        "key {} of usage {} is not under the LMK, and would be clear in the memory of this host; export it from the payment HSM, and write lmk in its [[key]]",
+        key.id, key.usage
+    )
 }
 
 fn window_fault(usage: KeyUsage, window: KeyWindow) -> Option<&'static str> {

@@ -11,6 +11,7 @@ use super::at_rest::{AtRest, VaultError, append, next_part};
 use super::index;
 use super::keys::{CvkUse, KeyError, KeyInfo, KeyUsage};
 use super::opening::{ProviderKeys, VaultFinding, VaultKeys, opened_ring};
+use super::payshield::proof::{Devices, Proof, ProofKeys};
 use super::ring::KeyRing;
 use super::software::Software;
 use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
@@ -25,6 +26,7 @@ pub struct Vault {
     at_rest: Arc<AtRest>,
     pan_index_key: String,
     crypto: Arc<dyn CardCrypto>,
+    devices: Option<Arc<Devices>>,
 }
 
 impl Vault {
@@ -35,18 +37,20 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
-        let crypto = match keys.provider {
+        let (crypto, devices): (Arc<dyn CardCrypto>, _) = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
                 let pins_allowed = !keys.live || allow_software_pin;
-                Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, Arc::clone(&random))
+                let random = Arc::clone(&random);
+                (Arc::new(Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, random)), None)
             }
-            ProviderKeys::PayShield(_) => {
-                let text = "the provider payshield is still being built".to_owned();
-                return Err(vec![VaultFinding { subject: "provider".to_owned(), text }]);
+            ProviderKeys::PayShield { settings, tls } => {
+                let devices = Devices { ring: Arc::clone(&ring), settings: *settings, tls };
+                let (provider, _) = devices.provider().map_err(VaultFinding::of_provider)?;
+                (Arc::new(provider), Some(Arc::new(devices)))
             }
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
-        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto: Arc::new(crypto) })
+        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto, devices })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
@@ -59,6 +63,14 @@ impl Vault {
     /// Who computes CVVs, PINs and PIN blocks.
     pub fn crypto(&self) -> &Arc<dyn CardCrypto> {
         &self.crypto
+    }
+
+    /// Proves every payment HSM, one after another; nothing where there is none.
+    pub async fn prove_devices(&self, keys: &ProofKeys) -> Vec<Proof> {
+        match &self.devices {
+            Some(devices) => devices.prove(keys).await,
+            None => Vec::new(),
+        }
     }
 
     /// What is known about a key; `None` where no key has this id.

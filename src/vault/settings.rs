@@ -146,6 +146,10 @@ pub struct KeySettings {
     /// Its check value; of a key under the LMK it must be there, since only the device can tell it.
     #[serde(default)]
     pub kcv: Option<String>,
+    /// Of a CVK under the LMK: the CVV of [`super::payshield::proof::CHECKED_PAN`], as it was written down when the key
+    /// was made; `emboss check` compares what the devices make.
+    #[serde(default)]
+    pub check_cvv: Option<String>,
     /// Not before.
     #[serde(default, deserialize_with = "instant")]
     pub not_before: Option<DateTime<Utc>>,

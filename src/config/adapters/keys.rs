@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::secret_text;
+use super::{secret, secret_text, told};
 use crate::agreement::{Institution, Terms};
 use crate::ambient::Random;
 use crate::card::PinBlockFormat;
+use crate::config::files::{FileError, read_public};
 use crate::config::{Config, Finding};
 use crate::document::Environment;
-use crate::vault::settings::{KbpkSettings, KeySettings, Provider, VaultSettings};
+use crate::vault::payshield::tls::TlsFiles;
+use crate::vault::settings::{HsmTlsSettings, KbpkSettings, KeySettings, Provider};
 use crate::vault::{
     KbpkComponents, KeyUsage, KeyWindow, Protection, ProviderKeys, Vault, VaultFinding, VaultKeys, WrappedKey,
 };
@@ -93,6 +95,7 @@ fn zone_keys(config: &Config) -> BTreeSet<&str> {
 fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(String, Finding)>) {
     let mut faults = Vec::new();
     let kbpks = config.vault.kbpk.iter().map(|(name, kbpk)| kbpk_components(config, name, kbpk, &mut faults)).collect();
+    let provider = provider_keys(config, &mut faults);
     let wanted = config.keys.iter().filter(|key| !left_out.contains(&key.id));
     let keys = wanted.filter_map(|key| wrapped_key(config, key, &mut faults)).collect();
     let keys = VaultKeys {
@@ -101,21 +104,39 @@ fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(
         data_key: config.vault.data_key.clone(),
         pan_index_key: config.vault.pan_index_key.clone(),
         audit_key: config.vault.audit_key.clone(),
-        provider: provider_keys(&config.vault),
+        provider,
         live: config.environment == Environment::Live,
     };
     (keys, faults)
 }
 
-fn provider_keys(vault: &VaultSettings) -> ProviderKeys {
+fn provider_keys(config: &Config, faults: &mut Vec<(String, Finding)>) -> ProviderKeys {
+    let vault = &config.vault;
     match (vault.provider, &vault.payshield) {
-        (Provider::PayShield, Some(settings)) => ProviderKeys::PayShield(settings.lmk),
+        (Provider::PayShield, Some(settings)) => {
+            let tls = settings.tls.as_ref().and_then(|tls| tls_files(config, tls, faults));
+            ProviderKeys::PayShield { settings: Box::new(settings.clone()), tls }
+        }
         // Validation refuses payshield without its section, and software without its key.
         (Provider::PayShield, None) | (Provider::Software, _) => ProviderKeys::Software {
             pin_storage_key: vault.pin_storage_key.clone().unwrap_or_default(),
             allow_software_pin: vault.allow_software_pin,
         },
     }
+}
+
+/// `None` where one of them cannot be read; the reason is among the faults, with which nothing opens.
+fn tls_files(config: &Config, tls: &HsmTlsSettings, faults: &mut Vec<(String, Finding)>) -> Option<TlsFiles> {
+    let mut tell = |key: &str, error: &FileError| {
+        let subject = format!("[vault.payshield.tls] {key}");
+        // No id of a key, so that it stops every agreement.
+        faults.push(("[vault.payshield]".to_owned(), Finding::sentence(subject, &told(error))));
+    };
+    let authority = read_public(&tls.ca_file).map_err(|error| tell("ca_file", &error)).ok();
+    let certificate = read_public(&tls.certificate_file).map_err(|error| tell("certificate_file", &error)).ok();
+    let private_key = secret(config, &tls.key_file).map_err(|error| tell("key_file", &error)).ok();
+    let server_name = tls.server_name.clone();
+    Some(TlsFiles { authority: authority?, certificate: certificate?, private_key: private_key?, server_name })
 }
 
 fn kbpk_components(

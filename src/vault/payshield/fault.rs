@@ -35,8 +35,8 @@ pub(super) enum Cause {
     Frame(FrameError),
     /// The device says that it has a fault of its own.
     Busy(String),
-    /// NC is answered with an error.
-    Refused(String),
+    /// What NC is answered with, as a sentence.
+    Unusable(String),
     /// Another LMK, with this check value.
     OtherLmk(String),
 }
@@ -46,7 +46,7 @@ impl Fault {
     pub(super) fn is_of_configuration(&self) -> bool {
         match &self.cause {
             Cause::Tls(error) => error.io_error().is_none() && error.ssl_error().is_some(),
-            Cause::TlsSettings(_) | Cause::Refused(_) | Cause::OtherLmk(_) => true,
+            Cause::TlsSettings(_) | Cause::Unusable(_) | Cause::OtherLmk(_) => true,
             Cause::Frame(error) => *error == FrameError::CommandTooLong,
             Cause::Unreachable(_) | Cause::Silent(_) | Cause::Lost(_) | Cause::Busy(_) => false,
         }
@@ -82,9 +82,7 @@ impl std::fmt::Display for Fault {
             Cause::Busy(code) => {
                 write!(f, "answers {command} with error {code}, a fault of its own: see its log, then run again")
             }
-            Cause::Refused(code) => {
-                write!(f, "answers {command} with error {code}: allow the host command {command} on it")
-            }
+            Cause::Unusable(why) => write!(f, "is not used: {why}"),
             Cause::OtherLmk(shown) => write!(
                 f,
                 "has another LMK than the configuration says, with check value {shown}, and is not used: load the right LMK, or correct vault.payshield.lmk_check_value"

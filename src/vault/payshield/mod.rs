@@ -22,6 +22,7 @@ pub mod header;
 pub mod key;
 mod pace;
 pub mod pool;
+pub mod proof;
 pub mod provider;
 mod refusal;
 pub mod reply;

@@ -21,6 +21,7 @@ use super::header::{self, Headers};
 use super::pace::Pace;
 use super::roster::Roster;
 use super::tls::{Tls, TlsFiles};
+use super::{asking, reply};
 use crate::vault::CryptoError;
 use crate::vault::settings::PayShieldSettings;
 
@@ -29,9 +30,6 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// How long a command may wait for a connection that is free, and for its turn.
 const QUEUE: Duration = Duration::from_secs(600);
-
-/// Hexadecimal digits of an LMK's check value in the answer to NC.
-const CHECK_VALUE: usize = 16;
 
 /// The connections to all devices.
 #[derive(Debug)]
@@ -59,11 +57,14 @@ impl Pool {
         for device in &settings.devices {
             match device.parse() {
                 Ok(address) => devices.push(address),
-                Err(should) => faults.push(format!("[vault.payshield] devices: {device:?} {should}")),
+                Err(should) => faults.push(format!("payshield.devices: {device:?} {should}")),
             }
         }
         if settings.devices.is_empty() {
-            faults.push("[vault.payshield] devices names none".to_owned());
+            faults.push("payshield.devices names none".to_owned());
+        }
+        if settings.tls.is_some() != tls.is_some() {
+            faults.push("payshield.tls is set, and its files were not read".to_owned());
         }
         let tls = tls.map(Tls::of).transpose().map_err(|fault| faults.push(fault)).unwrap_or_default();
         if !faults.is_empty() {
@@ -141,6 +142,11 @@ impl Pool {
         match self.asked(device, idle, command).await {
             Ok((connection, reply)) => {
                 self.roster().keep(device, connection, Instant::now());
+                // 01 is how a question is answered with no.
+                if Class::of(&reply.error) == Class::Configuration && reply.error != "01" {
+                    let (device, letters, code) = (&self.devices[device], command.code(), &reply.error);
+                    tracing::warn!("payment HSM {device} answers {letters} with error {code}");
+                }
                 Ok(reply)
             }
             Err(fault) => {
@@ -174,7 +180,7 @@ impl Pool {
         let opened = Connection::open(&self.devices[device], self.tls.as_ref(), self.patience).await;
         let connection =
             opened.map_err(|cause| Fault { device: self.devices[device].clone(), command: None, cause })?;
-        Ok(self.exchanged(device, connection, &diagnostics()).await?.0)
+        Ok(self.exchanged(device, connection, &asking::diagnostics()).await?.0)
     }
 
     /// Asks over a connection, which comes back with an answer that says nothing against its device.
@@ -203,15 +209,14 @@ impl Pool {
         if Class::of(&reply.error) == Class::Transient {
             return Some(Cause::Busy(reply.error.clone()));
         }
-        if command.code() != diagnostics().code() {
+        if command.code() != asking::diagnostics().code() {
             return None;
         }
-        if reply.error != "00" {
-            return Some(Cause::Refused(reply.error.clone()));
+        match reply::diagnostics(reply) {
+            Ok(told) if told.lmk_check_value.starts_with(&self.lmk_check_value) => None,
+            Ok(told) => Some(Cause::OtherLmk(told.lmk_check_value)),
+            Err(error) => Some(Cause::Unusable(error.to_string())),
         }
-        let shown = reply.fields.get(..CHECK_VALUE).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
-        let shown = String::from_utf8_lossy(shown.unwrap_or(b"of an unknown form")).to_ascii_uppercase();
-        (!shown.starts_with(&self.lmk_check_value)).then_some(Cause::OtherLmk(shown))
     }
 }
 
@@ -235,13 +240,8 @@ impl Device for Pool {
     }
 
     async fn health(&self) -> Result<(), CryptoError> {
-        self.ask(&diagnostics()).await.map(drop)
+        self.ask(&asking::diagnostics()).await.map(drop)
     }
-}
-
-/// NC: whether a device works, and which LMK it has.
-fn diagnostics() -> Command {
-    Command::new(*b"NC", "")
 }
 
 /// A place at a device, given back when it is dropped.

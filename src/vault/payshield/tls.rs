@@ -51,7 +51,7 @@ impl Tls {
     /// # Errors
     /// Which file is wrong, as a sentence.
     pub(super) fn of(files: &TlsFiles) -> Result<Self, String> {
-        let fault = |file: &str, should: &str| format!("[vault.payshield.tls] {file} {should}");
+        let fault = |file: &str, should: &str| format!("payshield.tls {file} {should}");
         let authority = X509::stack_from_pem(&files.authority).unwrap_or_default();
         let mut ours = X509::stack_from_pem(&files.certificate).unwrap_or_default().into_iter();
         let certificate = ours.next().ok_or_else(|| fault("certificate_file", "holds no PEM certificate"))?;
@@ -65,7 +65,7 @@ impl Tls {
             return Err(fault("key_file", "is not the key of certificate_file: name the two that belong together"));
         }
         let connector = connector(authority, &certificate, ours, &key);
-        let connector = connector.map_err(|error| fault("", &format!("cannot be used: {error}")))?;
+        let connector = connector.map_err(|error| format!("payshield.tls cannot be used: {error}"))?;
         Ok(Self { connector, server_name: files.server_name.clone() })
     }
 

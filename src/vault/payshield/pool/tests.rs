@@ -330,7 +330,11 @@ async fn a_device_with_another_lmk_gets_no_command() {
 #[tokio::test]
 async fn a_device_that_refuses_nc_is_not_used() {
     let device = Scripted::device(|_, _| Act::Answer(b"ND68")).await;
-    let expected = format!("payment HSM {} answers NC with error 68: allow the host command NC on it", device.address);
+    let expected = format!(
+        "payment HSM {} is not used: the payment HSM answered NC with error 68: \
+         the command is disabled; enable it at the device's console",
+        device.address
+    );
     assert_eq!(ask(&pool(&[&device])).await, Err(CryptoError::Configuration(expected)));
 }
 
@@ -363,7 +367,7 @@ async fn one_request_is_in_flight_on_each_connection_and_so_many_at_once() {
 #[test]
 fn settings_that_do_not_do_are_all_told() {
     let mut settings = settings(&[]);
-    assert_eq!(Pool::of(&settings, None).unwrap_err(), ["[vault.payshield] devices names none"]);
+    assert_eq!(Pool::of(&settings, None).unwrap_err(), ["payshield.devices names none"]);
     settings.devices = vec!["hsm1".to_owned()];
     let files = TlsFiles {
         authority: Vec::new(),
@@ -373,5 +377,5 @@ fn settings_that_do_not_do_are_all_told() {
     };
     let faults = Pool::of(&settings, Some(&files)).unwrap_err();
     assert_eq!(faults.len(), 2, "{faults:?}");
-    assert_eq!(faults[1], "[vault.payshield.tls] certificate_file holds no PEM certificate");
+    assert_eq!(faults[1], "payshield.tls certificate_file holds no PEM certificate");
 }
