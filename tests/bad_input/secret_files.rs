@@ -50,6 +50,50 @@ fn installed() -> Trial {
     trial
 }
 
+/// Secrets of an installation with a payment HSM.
+const OF_DEVICES: &[(&str, &str)] = &[
+    ("keys/hsm.key", "[vault.payshield.tls] key_file"),
+    ("keys/cvk-1.tr31", "[[key]] cvk-1 block_file"),
+    ("keys/dek-1.tr31", "[[key]] dek-1 block_file"),
+];
+
+/// An installation whose card keys are under the LMK of a payment HSM, which is not asked before its files are read.
+fn installed_with_devices() -> Trial {
+    let trial = Trial::new();
+    for name in ["jwe.crt", "jwe.key"] {
+        fs::copy(fixtures::folder().join("keys").join(name), trial.path("keys").join(name)).unwrap();
+    }
+    fs::rename(trial.path("keys/jwe.key"), trial.path("keys/hsm.key")).unwrap();
+    trial.configure("provider = \"software\"", "provider = \"payshield\"");
+    trial.configure("pin_storage_key = \"pin-1\"\n", "");
+    let text = fs::read_to_string(trial.path("emboss.toml")).unwrap();
+    let under_lmk = text.split("[[key]]\n").map(|section| {
+        let usage = [("\"cvk", "C0"), ("\"pvk", "V2"), ("\"zpk", "P0")];
+        match usage.iter().find(|(id, _)| section.starts_with(&format!("id = {id}"))) {
+            Some((_, usage)) => {
+                let lmk = format!("lmk = {{ usage = \"{usage}\", algorithm = \"TDES_2KEY\" }}");
+                section.replacen("kbpk = \"main\"", &lmk, 1)
+            }
+            None => section.to_owned(),
+        }
+    });
+    fs::write(trial.path("emboss.toml"), under_lmk.collect::<Vec<_>>().join("[[key]]\n")).unwrap();
+    for entry in fs::read_dir(trial.path("keys")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if ["cvk", "pvk", "zpk"].iter().any(|start| name.starts_with(start)) {
+            fs::write(&path, "U0123456789ABCDEFFEDCBA9876543210\n").unwrap();
+        }
+    }
+    trial.set_mode("keys/hsm.key", 0o600);
+    trial.configure_more(
+        "[vault.payshield]\nlmk = \"variant\"\nlmk_check_value = \"9D04A0\"\ndevices = [\"127.0.0.1:1\"]\n\
+         attempts = 1\n\n[vault.payshield.tls]\nca_file = \"keys/jwe.crt\"\ncertificate_file = \"keys/jwe.crt\"\n\
+         key_file = \"keys/hsm.key\"",
+    );
+    trial
+}
+
 /// `check` names every one of these files, with this beside it.
 #[track_caller]
 fn refuses(trial: &Trial, secrets: &[(&str, &str)], fault: &str) {
@@ -80,13 +124,22 @@ fn put_back(trial: &Trial, secrets: &[(&str, &str)]) {
 
 #[test]
 fn every_kind_of_secret_is_refused_where_others_may_read_it() {
-    let trial = installed();
-    let sound = trial.run(&["check"]).exits(1);
+    refuses_modes(&installed(), &[SECRETS, BEHIND]);
+}
+
+#[test]
+fn what_a_payment_hsm_is_used_with_is_refused_where_others_may_read_it() {
+    refuses_modes(&installed_with_devices(), &[OF_DEVICES]);
+}
+
+#[track_caller]
+fn refuses_modes(trial: &Trial, groups: &[&[(&str, &str)]]) {
+    let sound = trial.run(&["check"]).exits(1).says(&["configuration: is valid."]);
     assert!(!sound.both().contains("has mode"), "{}", sound.both());
-    for secrets in [SECRETS, BEHIND] {
+    for secrets in groups {
         for mode in [0o640, 0o644, 0o604, 0o440, 0o700] {
             secrets.iter().for_each(|(file, _)| trial.set_mode(file, mode));
-            refuses(&trial, secrets, &format!("has mode {mode:04o}, so that others may use this secret"));
+            refuses(trial, secrets, &format!("has mode {mode:04o}, so that others may use this secret"));
         }
         secrets.iter().for_each(|(file, _)| trial.set_mode(file, 0o600));
     }
@@ -94,8 +147,7 @@ fn every_kind_of_secret_is_refused_where_others_may_read_it() {
 
 #[test]
 fn a_link_is_judged_by_what_it_leads_to_and_a_pipe_is_no_file() {
-    let trial = installed();
-    for secrets in [SECRETS, BEHIND] {
+    for (trial, secrets) in [(installed(), SECRETS), (installed(), BEHIND), (installed_with_devices(), OF_DEVICES)] {
         exchange(&trial, secrets, |path, kept| {
             fs::set_permissions(&kept, PermissionsExt::from_mode(0o644)).unwrap();
             symlink(kept, path).unwrap();
