@@ -40,6 +40,8 @@ use crate::seal::settings::SignerSettings;
 use crate::store::settings::DatabaseSettings;
 use crate::vault::settings::{KeySettings, VaultSettings};
 
+use finding::on_one_line;
+
 pub use finding::Finding;
 pub use intake::{IntakeSettings, JweSettings};
 pub use log::{LogFormat, LogLevel, LogSettings};
@@ -158,7 +160,12 @@ impl Config {
     pub fn read(text: &str, file: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax { path: file.to_owned(), line, column, reason: mask(&without_values(error.message())) }
+            ConfigError::Syntax {
+                path: file.to_owned(),
+                line,
+                column,
+                reason: mask(&on_one_line(without_values(error.message()))),
+            }
         })?;
         paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);

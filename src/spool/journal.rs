@@ -91,7 +91,8 @@ pub struct JournalLine {
 impl JournalLine {
     /// Reads a line without its line break; `None` where it is none.
     pub fn parse(line: &str) -> Option<Self> {
-        let words: Vec<&str> = line.split(' ').collect();
+        // What stands behind the epoch is one word, whatever is in it.
+        let words: Vec<&str> = line.splitn(6, ' ').collect();
         let [file_id, agreement, number, rest @ ..] = words.as_slice() else { return None };
         let (institution, manufacturer) = agreement.split_once('/')?;
         let entry = match rest {

@@ -113,19 +113,29 @@ impl Drop for Waiting {
 }
 
 #[test]
-fn it_leaves_no_core_file() {
+fn it_leaves_no_core_file_and_nothing_that_others_may_read() {
     let waiting = Waiting::new(|trial| {
         // The caller allows cores of any size, as far as it may itself.
         let mut command = Command::new("sh");
         let config = trial.path("emboss.toml").display().to_string();
         let program = env!("CARGO_BIN_EXE_emboss");
-        command.args(["-c", "ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"", "sh", program, "--config", &config]);
+        command.args([
+            "-c",
+            "umask 000; ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"",
+            "sh",
+            program,
+            "--config",
+            &config,
+        ]);
         command
     });
     let limits = waiting.proc("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(values, ["0", "0"], "{core}");
+    let status = waiting.proc("status");
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap();
+    assert_eq!(umask.trim(), "0077", "whatever a library makes is private too");
 }
 
 #[test]
