@@ -20,7 +20,7 @@ async fn software_keeps_the_contract() {
         pvk: PVV_KEY,
         zpk: "zpk-x-1",
         zpk_3key: "zpk-x-2",
-        zpk_aes: "zpk-x-3",
+        zpk_aes: Some("zpk-x-3"),
         takes_fill: true,
     };
     keeps_the_contract(&provider).await;

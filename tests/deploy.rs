@@ -9,6 +9,11 @@ use std::process::{Command, Output};
 use emboss::config::{Config, ConfigError};
 use serde_json::{Value, json};
 
+#[path = "support/payment_hsms.rs"]
+mod payment_hsms;
+
+use payment_hsms::with_payment_hsms;
+
 const SAMPLES: [&str; 2] = ["emboss.minimal.toml", "emboss.full.toml"];
 
 fn deploy() -> PathBuf {
@@ -17,6 +22,12 @@ fn deploy() -> PathBuf {
 
 fn sample(name: &str) -> String {
     std::fs::read_to_string(deploy().join(name)).unwrap()
+}
+
+/// The full sample as it is, and with payment HSMs.
+fn full_samples() -> [toml::Table; 2] {
+    let full = sample("emboss.full.toml");
+    [full.parse().unwrap(), with_payment_hsms(&full).parse().unwrap()]
 }
 
 fn load(text: &str) -> Result<Config, ConfigError> {
@@ -63,6 +74,16 @@ fn every_sample_is_valid_by_the_schema() {
     }
 }
 
+#[test]
+fn what_the_full_sample_says_of_payment_hsms_is_right_once_it_is_no_comment() {
+    let [_, table] = full_samples();
+    assert_eq!(schema_errors(&table), [""; 0]);
+    let config = load(&table.to_string()).unwrap();
+    let payshield = config.vault.payshield.unwrap();
+    assert_eq!((payshield.devices.len(), payshield.tls.is_some()), (2, true));
+    assert_eq!(config.keys.iter().filter(|key| key.lmk.is_some()).count(), 5);
+}
+
 /// Every table of a document, by the path to it.
 fn tables(value: &toml::Value, path: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     match value {
@@ -95,7 +116,10 @@ fn table_at<'a>(root: &'a mut toml::Value, path: &[String]) -> &'a mut toml::Tab
 
 #[test]
 fn an_unknown_key_is_refused_in_every_table_by_program_and_schema() {
-    let full: toml::Table = sample("emboss.full.toml").parse().unwrap();
+    full_samples().into_iter().for_each(an_unknown_key_is_refused_in_every_table);
+}
+
+fn an_unknown_key_is_refused_in_every_table(full: toml::Table) {
     let root = toml::Value::Table(full);
     let mut paths = Vec::new();
     tables(&root, &mut Vec::new(), &mut paths);
@@ -112,7 +136,10 @@ fn an_unknown_key_is_refused_in_every_table_by_program_and_schema() {
 
 #[test]
 fn a_missing_key_is_refused_by_both_or_by_none() {
-    let full: toml::Table = sample("emboss.full.toml").parse().unwrap();
+    full_samples().into_iter().for_each(a_missing_key_is_refused_by_both_or_by_none_of);
+}
+
+fn a_missing_key_is_refused_by_both_or_by_none_of(full: toml::Table) {
     let root = toml::Value::Table(full);
     let mut paths = Vec::new();
     tables(&root, &mut Vec::new(), &mut paths);
@@ -182,6 +209,25 @@ fn the_schema_refuses_what_the_program_refuses() {
         ("not_before = 2026-01-01T00:00:00Z", "not_before = 2026-01-01"),
         ("track1 = \"{pvki}{pvv}{cvv}\"", "track1 = \"{pin}\""),
         ("key_file = \"credential:sftp\"", "key_file = \"credential:a/b\""),
+    ] {
+        assert!(full.contains(from), "{from}");
+        let changed = full.replacen(from, to, 1);
+        assert!(!schema_errors(&changed.parse().unwrap()).is_empty(), "the schema takes {to}");
+        assert!(load(&changed).is_err(), "the program takes {to}");
+    }
+    let full = with_payment_hsms(&full);
+    for (from, to) in [
+        ("lmk = \"variant\"", "lmk = \"both\""),
+        ("lmk_check_value = \"9D04A00000000000\"", "lmk_check_value = \"9D04A\""),
+        ("devices = [\"hsm1.bank.example:1500\"", "devices = [\"hsm1.bank.example\""),
+        ("connections = 4", "connections = 65"),
+        ("commands_per_s = 250", "commands_per_s = 0"),
+        ("timeout_ms = 5000", "timeout_ms = 99"),
+        ("attempts = 3", "attempts = 11"),
+        ("header_length = 4", "header_length = 0"),
+        ("usage = \"C0\"", "usage = \"D0\""),
+        ("check_cvv = \"123\"", "check_cvv = \"1234\""),
+        ("server_name = \"hsm.bank.example\"", "server_name = \"\""),
     ] {
         assert!(full.contains(from), "{from}");
         let changed = full.replacen(from, to, 1);

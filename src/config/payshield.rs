@@ -171,3 +171,6 @@ pub fn warnings(config: &Config) -> Vec<Finding> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

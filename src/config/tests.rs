@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::*;
 
-const FULL: &str = include_str!("../../deploy/emboss.full.toml");
+pub(super) const FULL: &str = include_str!("../../deploy/emboss.full.toml");
 const MINIMAL: &str = include_str!("../../deploy/emboss.minimal.toml");
 
-fn load(text: &str) -> Result<Config, ConfigError> {
+pub(super) fn load(text: &str) -> Result<Config, ConfigError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("emboss.toml");
     std::fs::write(&path, text).unwrap();
@@ -20,7 +20,7 @@ fn changed(from: &str, to: &str) -> String {
     FULL.replacen(from, to, 1)
 }
 
-fn faults(text: &str) -> Vec<String> {
+pub(super) fn faults(text: &str) -> Vec<String> {
     match load(text) {
         Ok(_) => Vec::new(),
         Err(ConfigError::Invalid { findings, .. }) => findings.iter().map(ToString::to_string).collect(),

@@ -279,9 +279,7 @@ impl Key {
     ) -> Result<Self, KeyError> {
         let LmkKeySettings { usage, algorithm } = told;
         let (allowed, needed) = usage.terms();
-        let in_device =
-            matches!(usage, KeyUsage::CardVerification | KeyUsage::PinVerification | KeyUsage::PinEncryption);
-        if !in_device || !allowed.contains(&algorithm) {
+        if !usage.is_of_cards() || !allowed.contains(&algorithm) {
             return Err(KeyError::Unfit { id: id.to_owned(), usage, needed });
         }
         let info = KeyInfo { id: id.to_owned(), usage, algorithm, kcv: kcv.to_ascii_uppercase(), window };

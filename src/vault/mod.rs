@@ -220,7 +220,8 @@ pub trait CardCrypto: Send + Sync + std::fmt::Debug {
     /// The PVV of a stored PIN.
     async fn pvv(&self, pan: &Pan, pin: &StoredPin, spec: &PvvSpec) -> Result<Pvv, CryptoError>;
 
-    /// The stored PIN as a PIN block under a zone PIN key. `fill` is 8 bytes of fill for formats 3 and 4.
+    /// The stored PIN as a PIN block under a zone PIN key. `fill` is 8 bytes of fill for formats 3 and 4; a device draws
+    /// its own.
     async fn pin_block(
         &self,
         pan: &Pan,

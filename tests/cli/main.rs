@@ -4,7 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unreachable_pub, reason = "every test file uses another part of it")]
+#[path = "../support/hsm/mod.rs"]
+mod hsm;
+
 mod commands;
+mod devices;
 mod exit_codes;
 mod explain;
 mod hardening;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use emboss::ambient::Random;
 use emboss::vault::key_set::{self, RawKey};
-use emboss::vault::{KeyAlgorithm, KeyUsage, Vault, VaultKeys};
+use emboss::vault::settings::LmkKeySettings;
+use emboss::vault::{KeyAlgorithm, KeyUsage, Protection, ProviderKeys, Vault, VaultKeys};
 use zeroize::Zeroizing;
 
 /// Ids, labels in `vectors.json`, usage and algorithm of the keys.
@@ -45,6 +46,26 @@ pub(crate) fn raw_keys() -> Vec<RawKey> {
 /// What a vault with these keys is opened from.
 pub(crate) fn vault_keys() -> VaultKeys {
     key_set::key_set_from(&raw_keys(), &Random::seeded(1)).unwrap().vault_keys()
+}
+
+/// The same where a payment HSM has the keys of cards: `wrap` gives a key under its LMK by its label, or `None` where it
+/// cannot hold one of that algorithm.
+pub(crate) fn vault_keys_under_lmk(
+    provider: ProviderKeys,
+    wrap: impl Fn(&str, KeyUsage, KeyAlgorithm) -> Option<String>,
+) -> VaultKeys {
+    let mut keys = vault_keys();
+    keys.keys.retain_mut(|key| {
+        let Some((_, label, usage, algorithm)) = KEYS.iter().find(|(id, ..)| *id == key.id) else { return true };
+        if *usage == KeyUsage::DataEncryption {
+            return key.id != key_set::PIN_STORAGE_KEY;
+        }
+        let Some(wrapped) = wrap(label, *usage, *algorithm) else { return false };
+        key.block = wrapped;
+        key.protection = Protection::Lmk(LmkKeySettings { usage: *usage, algorithm: *algorithm });
+        true
+    });
+    VaultKeys { provider, ..keys }
 }
 
 /// A vault with these keys.

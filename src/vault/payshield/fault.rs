@@ -31,6 +31,8 @@ pub(super) enum Cause {
     Silent(u128),
     /// The connection ended.
     Lost(io::Error),
+    /// The connection ended between TLS and the first answer over it.
+    TurnedAway(io::Error),
     /// What came is not the answer.
     Frame(FrameError),
     /// The device says that it has a fault of its own.
@@ -48,7 +50,7 @@ impl Fault {
             Cause::Tls(error) => error.io_error().is_none() && error.ssl_error().is_some(),
             Cause::TlsSettings(_) | Cause::Unusable(_) | Cause::OtherLmk(_) => true,
             Cause::Frame(error) => *error == FrameError::CommandTooLong,
-            Cause::Unreachable(_) | Cause::Silent(_) | Cause::Lost(_) | Cause::Busy(_) => false,
+            Cause::Unreachable(_) | Cause::Silent(_) | Cause::Lost(_) | Cause::TurnedAway(_) | Cause::Busy(_) => false,
         }
     }
 }
@@ -75,6 +77,10 @@ impl std::fmt::Display for Fault {
             Cause::Lost(error) => {
                 write!(f, "ended the connection during {command} ({error}): see its log, then run again")
             }
+            Cause::TurnedAway(error) => write!(
+                f,
+                "ended the connection before its first answer ({error}): see that it believes certificate_file of [vault.payshield.tls], then its log"
+            ),
             Cause::Frame(FrameError::CommandTooLong) => write!(f, "cannot be asked {command}: the command is too long"),
             Cause::Frame(error) => {
                 write!(f, "did not give {command} its own answer, and the connection was given up: {error}")

@@ -58,3 +58,45 @@ fn is_key_block(block: &str) -> bool {
         && length == Some(block.len())
         && block.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
+
+#[cfg(test)]
+impl LmkKey {
+    /// Of either dialect, for tests.
+    pub(crate) fn of(text: &str) -> Self {
+        let (dialect, algorithm) = match (text.as_bytes()[0], text.len()) {
+            (b'S', _) => (LmkDialect::KeyBlock, KeyAlgorithm::Aes128),
+            (b'U', _) => (LmkDialect::Variant, KeyAlgorithm::Tdes2Key),
+            _ => (LmkDialect::Variant, KeyAlgorithm::Tdes3Key),
+        };
+        Self::parse(text, dialect, algorithm).unwrap()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_the_form_of_its_dialect_and_algorithm() {
+        let (double, triple) = (format!("U{}", "A1".repeat(16)), format!("T{}", "A1".repeat(24)));
+        let block = format!("S10072P0TB00E0000{}", "A1".repeat(28));
+        let parse = |text: &str, dialect, algorithm| LmkKey::parse(text, dialect, algorithm).is_ok();
+        assert!(parse(&double, LmkDialect::Variant, KeyAlgorithm::Tdes2Key));
+        assert!(parse(&triple, LmkDialect::Variant, KeyAlgorithm::Tdes3Key));
+        assert!(parse(&format!(" {block}\n"), LmkDialect::KeyBlock, KeyAlgorithm::Aes256));
+        assert!(!parse(&double, LmkDialect::Variant, KeyAlgorithm::Tdes3Key));
+        assert!(!parse(&double, LmkDialect::Variant, KeyAlgorithm::Aes128));
+        assert!(!parse(&double, LmkDialect::KeyBlock, KeyAlgorithm::Tdes2Key));
+        assert!(!parse(&block, LmkDialect::Variant, KeyAlgorithm::Tdes2Key));
+        for broken in [&block[..block.len() - 1], &block.replace("0072", "0073"), &block.replace('A', ";"), "S", ""] {
+            assert!(!parse(broken, LmkDialect::KeyBlock, KeyAlgorithm::Tdes2Key), "{broken}");
+        }
+        let letters = [double, triple, block].map(|text| LmkKey::of(&text).scheme());
+        assert_eq!(letters, ['U', 'T', 'S']);
+    }
+
+    #[test]
+    fn nothing_prints_a_key() {
+        assert_eq!(format!("{:?}", LmkKey::of(&format!("U{}", "A1".repeat(16)))), "LmkKey");
+    }
+}

@@ -63,7 +63,7 @@ impl Pool {
         if settings.devices.is_empty() {
             faults.push("payshield.devices names none".to_owned());
         }
-        if settings.tls.is_some() != tls.is_some() {
+        if settings.tls.is_some() && tls.is_none() {
             faults.push("payshield.tls is set, and its files were not read".to_owned());
         }
         let tls = tls.map(Tls::of).transpose().map_err(|fault| faults.push(fault)).unwrap_or_default();
@@ -180,7 +180,13 @@ impl Pool {
         let opened = Connection::open(&self.devices[device], self.tls.as_ref(), self.patience).await;
         let connection =
             opened.map_err(|cause| Fault { device: self.devices[device].clone(), command: None, cause })?;
-        Ok(self.exchanged(device, connection, &asking::diagnostics()).await?.0)
+        let first = self.exchanged(device, connection, &asking::diagnostics()).await;
+        // With TLS 1.3 a device that does not believe our certificate says so only after its side of TLS is done.
+        let (connection, _) = first.map_err(|fault| match (fault.cause, &self.tls) {
+            (Cause::Lost(error), Some(_)) => Fault { cause: Cause::TurnedAway(error), ..fault },
+            (cause, _) => Fault { cause, ..fault },
+        })?;
+        Ok(connection)
     }
 
     /// Asks over a connection, which comes back with an answer that says nothing against its device.

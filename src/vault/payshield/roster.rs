@@ -65,8 +65,12 @@ impl<C> Roster<C> {
         self.devices[device].in_use -= 1;
     }
 
-    /// Keeps a connection for the next that asks.
+    /// Keeps a connection, over which an answer came, for the next that asks. Where all devices are left alone, the one
+    /// that answers no longer is: who waits for it must not try the others in vain meanwhile.
     pub(super) fn keep(&mut self, device: usize, connection: C, now: Instant) {
+        if self.all_left_alone(now) {
+            self.devices[device].left_alone_until = None;
+        }
         self.devices[device].idle.push((connection, now));
     }
 
@@ -136,5 +140,10 @@ mod tests {
         assert!(roster.all_left_alone(now) && !roster.all_left_alone(now + REST));
         let taken: Vec<_> = (0..4).map(|_| taken(&mut roster, now).map(|(device, _)| device)).collect();
         assert_eq!(taken, [Some(1), Some(0), Some(2), None]);
+        roster.free(0);
+        roster.keep(0, 7, now);
+        roster.free(1);
+        assert_eq!(roster.take(now), Some((0, Some(7))), "the one that answered");
+        assert_eq!(roster.take(now), None, "and no other while that one is busy");
     }
 }
