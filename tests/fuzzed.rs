@@ -2,6 +2,7 @@
 //! cargo-fuzz.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "whatever cannot be read fails the test")]
+#![allow(clippy::print_stderr, reason = "an input that fails is told by its name")]
 #![allow(unreachable_pub, reason = "shared with the fuzz targets")]
 
 #[path = "../fuzz/claims/mod.rs"]

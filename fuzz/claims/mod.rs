@@ -12,8 +12,11 @@ pub mod mask;
 
 use emboss::card::Pan;
 
+/// Panics where it does not hold of an input.
+pub type Claim = fn(&[u8]);
+
 /// Every claim, under the name of its target.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Claim)] = &[
     ("configuration", configuration::holds),
     ("hsm_answer", hsm_answer::holds),
     ("intake_line", intake_line::holds),
