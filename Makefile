@@ -6,7 +6,7 @@ CARGO ?= cargo
 BUILD_PACKAGES := build-essential pkg-config libssl-dev libclang-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) openssh-server gnupg libxml2-utils systemd postgresql
 
-.PHONY: demo test lint golden bench explain soak histories build-packages test-packages
+.PHONY: demo test lint golden bench explain soak histories fuzz build-packages test-packages
 
 demo: build-packages
 	$(CARGO) run --release --locked -- demo
@@ -48,6 +48,14 @@ histories: test-packages
 	while HISTORY_CASES=$(CASES) $(CARGO) test --locked --test histories random -- --nocapture; do \
 	    [ $$(date +%s) -lt $$until ] || exit 0; \
 	done; exit 1
+
+# make fuzz TARGET=intake_line SECONDS=600: invents input for one parser, with cargo-fuzz; fuzz/README.md has the targets.
+TARGET ?= intake_line
+SECONDS ?= 600
+fuzz: build-packages
+	@mkdir -p fuzz/work/$(TARGET) fuzz/findings/$(TARGET)
+	$(CARGO) fuzz run --sanitizer none $(TARGET) fuzz/work/$(TARGET) fuzz/corpus/$(TARGET) fuzz/findings/$(TARGET) -- \
+	    -dict=fuzz/dictionaries/$(TARGET).dict -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1
 
 build-packages:
 	@.ci/packages $(BUILD_PACKAGES)

@@ -476,6 +476,38 @@ fn every_fault_has_a_row_with_a_test() {
     assert!(bare.is_empty(), "docs/FAULTS.md names no test for {bare:?}");
 }
 
+/// The threats of `docs/THREATS.md`: the words of the first cell, and the tests that the third names.
+fn threats() -> Vec<(String, Vec<String>)> {
+    let text = fs::read_to_string(root().join("docs/THREATS.md")).unwrap();
+    let (first, _) = text.split_once("## What remains").unwrap();
+    let rows = first.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| threat "));
+    let read = rows.map(|line| {
+        let cells: Vec<&str> = line.trim_matches(['|', ' ']).split(" | ").collect();
+        let [threat, _, proofs] = cells.as_slice() else { panic!("three cells: {line}") };
+        (threat.to_string(), proofs.split("; ").map(str::to_owned).collect())
+    });
+    read.collect()
+}
+
+#[test]
+fn every_threat_has_a_test_that_exists() {
+    let code = all_code();
+    let functions: Vec<&str> = rules::functions(&code).collect();
+    let threats = threats();
+    assert!(threats.len() > 30, "the page was not read");
+    let mut wrong = Vec::new();
+    for (threat, proofs) in &threats {
+        let tests: Vec<&str> = proofs.iter().filter_map(|proof| proof.strip_prefix('`')?.strip_suffix('`')).collect();
+        if tests.is_empty() {
+            wrong.push(format!("{threat}: no test"));
+        }
+        let known = |proof: &str| proof.starts_with("later: ") || tests.contains(&proof.trim_matches('`'));
+        wrong.extend(proofs.iter().filter(|proof| !known(proof)).map(|proof| format!("{threat}: {proof} is no test")));
+        wrong.extend(tests.iter().filter(|name| !functions.contains(name)).map(|name| format!("{threat}: {name}")));
+    }
+    assert!(wrong.is_empty(), "docs/THREATS.md names what does not exist:\n{}", wrong.join("\n"));
+}
+
 /// Codes that no order can provoke here, with the test that shows what they are made of.
 const UNPROVOKED: &[(&str, &str)] =
     &[("CRYPTO_UNAVAILABLE", "a_failure_of_card_cryptography_is_told_by_its_class_and_never_by_the_block")];

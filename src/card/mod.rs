@@ -9,6 +9,7 @@ pub mod country;
 pub mod holder;
 pub mod ids;
 pub mod locale;
+pub mod masking;
 pub mod pan;
 pub mod plastic;
 pub mod product;

@@ -69,7 +69,8 @@ pub enum FileError {
 pub fn read_secret(path: &str, credentials_directory: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let (file, path) = open(path)?;
     let mode = stat(&file, &path)?.mode() & 0o7777;
-    let credential = credentials_directory.is_some_and(|folder| path.starts_with(folder));
+    // Right in the folder, as systemd puts them: `..` behind it would lead out again.
+    let credential = credentials_directory.is_some_and(|folder| path.parent() == Some(folder));
     if matches!(mode, 0o400 | 0o600) || (credential && mode == 0o440) {
         read(file, path)
     } else {
@@ -156,6 +157,10 @@ mod tests {
             let read = read_secret(&file(folder.path(), mode, b"k"), Some(folder.path()));
             assert_eq!(read.is_ok(), allowed, "{mode:o}");
         }
+        let beside = folder.path().join("inner/../secret");
+        std::fs::create_dir(folder.path().join("inner")).unwrap();
+        file(folder.path(), 0o440, b"k");
+        assert!(read_secret(beside.to_str().unwrap(), Some(&folder.path().join("inner"))).is_err());
     }
 
     #[test]

@@ -24,10 +24,20 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Names as a person wrote them, on one line: a control character is shown as Rust and TOML write it.
+pub(super) fn on_one_line(text: impl Into<String>) -> String {
+    let text = text.into();
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let shown = |letter: char| if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() };
+    text.chars().map(shown).collect()
+}
+
 impl Finding {
     /// A finding whose text is a sentence that already says what to do.
     pub(in crate::config) fn sentence(subject: impl Into<String>, text: &impl fmt::Display) -> Self {
-        Self { subject: subject.into(), text: text.to_string(), action: String::new() }
+        Self { subject: on_one_line(subject), text: on_one_line(text.to_string()), action: String::new() }
     }
 }
 
@@ -54,7 +64,11 @@ impl<'a> Findings<'a> {
     /// `key` has a fault.
     pub(super) fn add(&mut self, key: &str, text: impl Into<String>, action: impl Into<String>) {
         let subject = format!("{} {key}", self.section);
-        self.found.push(Finding { subject: subject.trim_end().to_owned(), text: text.into(), action: action.into() });
+        self.found.push(Finding {
+            subject: on_one_line(subject.trim_end()),
+            text: on_one_line(text),
+            action: on_one_line(action),
+        });
     }
 
     /// A number outside `from ..= to`.

@@ -34,12 +34,15 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::agreement::{Agreement, Institution, Manufacturer, Product};
+use crate::card::masking::mask;
 use crate::card::{InstitutionId, ManufacturerCode};
 use crate::delivery::settings::DestinationSettings;
 use crate::document::Environment;
 use crate::seal::settings::SignerSettings;
 use crate::store::settings::DatabaseSettings;
 use crate::vault::settings::{KeySettings, VaultSettings};
+
+use finding::on_one_line;
 
 pub use finding::Finding;
 pub use intake::{IntakeSettings, JweSettings};
@@ -159,12 +162,12 @@ impl Config {
     pub fn parse(text: &str, path: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let file = std::path::absolute(path).map_err(unreadable)?;
-        let folder = file.parent().unwrap_or(Path::new("/"));
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax { path: path.to_owned(), line, column, reason: error.message().to_owned() }
+            let reason = mask(&on_one_line(without_values(error.message())));
+            ConfigError::Syntax { path: path.to_owned(), line, column, reason }
         })?;
-        paths::resolve(&mut config, folder, credentials_directory);
+        paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);
         let findings = config.validate();
         if findings.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: path.to_owned(), findings }) }
@@ -232,6 +235,15 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// A fault without the text that stands there: it may be a secret that somebody wrote in place of its file.
+fn without_values(reason: &str) -> String {
+    match reason.split_once(": string \"").map(|(what, rest)| (what, rest.rsplit_once("\", expected "))) {
+        Some((what, Some((_, expected)))) => format!("{what}: string, expected {expected}"),
+        Some((what, None)) => what.to_owned(),
+        None => reason.to_owned(),
+    }
 }
 
 fn environment<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Environment, D::Error> {

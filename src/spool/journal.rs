@@ -92,6 +92,32 @@ pub struct JournalLine {
     pub entry: JournalEntry,
 }
 
+impl JournalLine {
+    /// Reads a line without its line break; `None` where it is none.
+    pub fn parse(line: &str) -> Option<Self> {
+        // What stands behind the epoch is one word, whatever is in it.
+        let words: Vec<&str> = line.splitn(6, ' ').collect();
+        let [file_id, agreement, number, rest @ ..] = words.as_slice() else { return None };
+        let (institution, manufacturer) = agreement.split_once('/')?;
+        let entry = match rest {
+            ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: None },
+            ["SEALED", epoch, facts] => {
+                JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: Some(serde_json::from_str(facts).ok()?) }
+            }
+            ["RENAME", n, attempt] => JournalEntry::Rename { n: n.parse().ok()?, attempt: attempt.parse().ok()? },
+            ["PUBLISHED", attempt] => JournalEntry::Published { attempt: attempt.parse().ok()? },
+            _ => return None,
+        };
+        Some(Self {
+            file_id: file_id.parse().ok()?,
+            institution: institution.parse().ok()?,
+            manufacturer: manufacturer.parse().ok()?,
+            sequence_number: number.parse().ok()?,
+            entry,
+        })
+    }
+}
+
 impl std::fmt::Display for JournalLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { file_id, institution, manufacturer, sequence_number, entry } = self;
@@ -165,7 +191,7 @@ impl Journal {
     fn take(&mut self, line: &str) -> Option<()> {
         match line.strip_prefix(AUDIT) {
             Some(head) => self.head = Some(head.parse().ok()?),
-            None => self.lines.push(parse(line)?),
+            None => self.lines.push(JournalLine::parse(line)?),
         }
         Some(())
     }
@@ -193,26 +219,4 @@ fn cut_torn_line(file: &mut File) -> io::Result<()> {
 /// How many of these bytes are whole lines.
 fn whole_lines(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1)
-}
-
-fn parse(line: &str) -> Option<JournalLine> {
-    let words: Vec<&str> = line.split(' ').collect();
-    let [file_id, agreement, number, rest @ ..] = words.as_slice() else { return None };
-    let (institution, manufacturer) = agreement.split_once('/')?;
-    let entry = match rest {
-        ["SEALED", epoch] => JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: None },
-        ["SEALED", epoch, facts] => {
-            JournalEntry::Sealed { epoch: epoch.parse().ok()?, facts: Some(serde_json::from_str(facts).ok()?) }
-        }
-        ["RENAME", n, attempt] => JournalEntry::Rename { n: n.parse().ok()?, attempt: attempt.parse().ok()? },
-        ["PUBLISHED", attempt] => JournalEntry::Published { attempt: attempt.parse().ok()? },
-        _ => return None,
-    };
-    Some(JournalLine {
-        file_id: file_id.parse().ok()?,
-        institution: institution.parse().ok()?,
-        manufacturer: manufacturer.parse().ok()?,
-        sequence_number: number.parse().ok()?,
-        entry,
-    })
 }

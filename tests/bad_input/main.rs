@@ -10,6 +10,8 @@ mod installation;
 mod keys;
 mod orders;
 mod postgres;
+mod secret_files;
+mod tampered;
 
 use support::trial::{Outcome, State, Trial};
 

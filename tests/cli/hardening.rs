@@ -7,6 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
+
+use crate::process::Running;
 use crate::support::trial::{Outcome, Trial, emboss, orders};
 
 /// Every file and folder below, with its permission bits.
@@ -44,6 +47,27 @@ fn what_is_made_is_private_whatever_the_callers_umask() {
             0o600
         };
         assert_eq!(mode, expected, "{path}: {mode:o}");
+    }
+}
+
+/// While a night is at work: the database with what SQLite puts beside it, and what is sealed.
+#[test]
+fn what_a_night_is_at_work_on_is_private_whatever_the_callers_umask() {
+    let trial = Trial::with_orders();
+    let config = trial.path("emboss.toml").display().to_string();
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_emboss");
+    command.args(["-c", "umask 000; exec \"$@\"", "sh", program, "--config", &config, "run"]);
+    command.env("EMBOSS_FAULT", "stop@spool-renamed").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = Running::of(command.spawn().unwrap());
+    running.wait_until_stopped();
+    let mut found = Vec::new();
+    modes(&trial.home(), &mut found);
+    for name in ["emboss.db", "emboss.db-wal", "emboss.db-shm", ".pgp"] {
+        assert!(found.iter().any(|(path, _)| path.ends_with(name)), "no {name} in {found:?}");
+    }
+    for (path, mode) in found {
+        assert_eq!(mode & 0o077, 0, "{path}: {mode:o}");
     }
 }
 
@@ -89,19 +113,51 @@ impl Drop for Waiting {
 }
 
 #[test]
-fn it_leaves_no_core_file() {
+fn it_leaves_no_core_file_and_nothing_that_others_may_read() {
     let waiting = Waiting::new(|trial| {
         // The caller allows cores of any size, as far as it may itself.
         let mut command = Command::new("sh");
         let config = trial.path("emboss.toml").display().to_string();
         let program = env!("CARGO_BIN_EXE_emboss");
-        command.args(["-c", "ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"", "sh", program, "--config", &config]);
+        command.args([
+            "-c",
+            "umask 000; ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"",
+            "sh",
+            program,
+            "--config",
+            &config,
+        ]);
         command
     });
     let limits = waiting.proc("limits");
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(values, ["0", "0"], "{core}");
+    let status = waiting.proc("status");
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap();
+    assert_eq!(umask.trim(), "0077", "whatever a library makes is private too");
+}
+
+#[test]
+fn a_crash_leaves_no_core_file() {
+    let trial = Trial::with_orders();
+    let config = trial.path("emboss.toml").display().to_string();
+    let mut command = Command::new("sh");
+    let limits = "cd \"$1\"; shift; ulimit -c \"$(ulimit -H -c)\"; exec \"$@\"";
+    let folder = trial.home().display().to_string();
+    let program = env!("CARGO_BIN_EXE_emboss");
+    command.args(["-c", limits, "sh", &folder, program, "--config", &config, "run"]);
+    command.env("EMBOSS_FAULT", "stop@composing").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = Running::of(command.spawn().unwrap());
+    running.wait_until_stopped();
+    running.send(Signal::ABORT);
+    running.send(Signal::CONT);
+    running.dies_by(Signal::ABORT);
+    // Where core_pattern names a program or another folder, the limit of the test before is what there is to see.
+    let mut found = Vec::new();
+    modes(&trial.home(), &mut found);
+    let cores: Vec<_> = found.iter().filter(|(path, _)| path.rsplit('/').next().unwrap().contains("core")).collect();
+    assert!(cores.is_empty(), "{cores:?}");
 }
 
 #[test]
@@ -135,10 +191,25 @@ fn other_processes_of_its_user_cannot_read_its_memory() {
     let mut other = other.spawn().unwrap();
     let owner = |child: &Child| fs::metadata(format!("/proc/{}/status", child.id())).unwrap().uid();
     let (ours, others) = (owner(&waiting.child), owner(&other));
+    // Opening `mem` asks the kernel what ptrace asks it, `environ` and `maps` what a debugger looks at first.
+    let reads = |child: &Child, name: &str| {
+        let mut dd = Command::new("dd");
+        dd.arg(format!("if=/proc/{}/{name}", child.id())).args(["of=/dev/null", "bs=1", "count=1"]);
+        as_user(&mut dd);
+        let output = dd.env("LC_ALL", "C").output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (open, _) = reads(&other, "environ");
+    let refused: Vec<(bool, String)> =
+        ["mem", "environ", "maps"].iter().map(|name| reads(&waiting.child, name)).collect();
     other.kill().unwrap();
     other.wait().unwrap();
     assert_ne!(others, 0, "a process that is dumpable belongs to its user");
     assert_eq!(ours, 0, "ours is not");
+    assert!(open, "another process of this user may be looked at");
+    for (read, said) in refused {
+        assert!(!read && said.contains("Permission denied"), "{said}");
+    }
 }
 
 fn give_away(folder: &Path, user: u32) {
@@ -188,5 +259,20 @@ fn the_most_talkative_log_holds_no_statement_of_the_database() {
     for command in [&["plan"][..], &["run"], &["status"]] {
         let outcome = trial.run(command).exits(0);
         assert!(!outcome.stderr.contains("SELECT"), "{}", outcome.stderr);
+    }
+}
+
+/// Whoever names a key like a card number finds it masked in the log, where other keys are named as they are.
+#[test]
+fn a_card_number_that_gets_into_the_log_is_masked() {
+    const NUMBER: &str = "4000000518403037";
+    for format in ["text", "json"] {
+        let trial = Trial::with_orders();
+        trial.configure("\"zpk-x-1\"", &format!("\"{NUMBER}\""));
+        trial.configure_more(&format!("[log]\nformat = \"{format}\"\nlevel = \"trace\"\n"));
+        trial.set_mode("keys/zpk-x-1.tr31", 0o640);
+        let outcome =
+            trial.run(&["run"]).exits(1).says(&["zone PIN key left out: [[key]] 400000******3037 block_file"]);
+        assert!(!outcome.stderr.contains(NUMBER), "{}", outcome.stderr);
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One secret and the forms it is searched in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Canary {
     /// What it is, without telling it.
     pub what: String,
