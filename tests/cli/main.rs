@@ -18,6 +18,7 @@ mod inspect;
 mod people;
 mod probe;
 mod schedule;
+mod secured_devices;
 mod shapes;
 
 #[test]

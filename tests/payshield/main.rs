@@ -18,5 +18,6 @@ mod client;
 mod device;
 mod faults;
 mod many;
+mod opening;
 mod provider;
 mod secured;

@@ -1,6 +1,10 @@
 //! The full sample configuration with what it says of payment HSMs in comments.
 
-#![allow(unreachable_pub, reason = "a module of the crate's own tests, too")]
+#![allow(
+    unreachable_pub,
+    clippy::expect_used,
+    reason = "a module of the crate's own tests, too; a broken one fails them"
+)]
 
 /// Takes the comments off, and puts the keys of cards under the LMK.
 pub fn with_payment_hsms(full: &str) -> String {

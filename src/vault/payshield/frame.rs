@@ -83,8 +83,11 @@ mod tests {
     use super::*;
     use crate::vault::vectors;
 
-    /// Header, command, request and answer of every published frame.
-    fn frames() -> Vec<(String, Command, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+    /// Header, command, request and answer.
+    type Exchange = (String, Command, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
+
+    /// Those of every published frame.
+    fn frames() -> Vec<Exchange> {
         let frames = vectors::list("payshield_frames_variant_lmk");
         let split = |frame: &serde_json::Value| {
             let request = vectors::text(frame, "request_ascii").as_bytes();

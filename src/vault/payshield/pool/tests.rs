@@ -189,7 +189,8 @@ async fn an_error_code_is_an_answer() {
 /// Whatever is wrong with the first answer, the second try is over another connection and gets its own.
 #[tokio::test]
 async fn after_anything_but_a_whole_answer_the_connection_is_never_used_again() {
-    let wrong: [(&str, fn() -> Act); 8] = [
+    type Wrong = (&'static str, fn() -> Act);
+    let wrong: [Wrong; 8] = [
         ("another header", || Act::Foreign(b"JB0099999")),
         ("another command's", || Act::Answer(b"DH0099999")),
         ("cut off", || Act::Cut(b"JB0099999", 9)),
