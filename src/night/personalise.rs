@@ -113,9 +113,13 @@ impl Personaliser<'_> {
         first: u64,
         items: &'s [PinnedItem],
     ) -> impl Stream<Item = (&'s PinnedItem, Result<Record, Fallout>)> {
-        stream::iter((first..).zip(items))
-            .map(move |(number, item)| async move { (item, self.record(number, item).await) })
-            .buffered(self.vault.crypto().at_once().max(1))
+        let making = stream::iter((first..).zip(items))
+            .map(move |(number, item)| async move { (item, self.record(number, item).await) });
+        match self.vault.crypto().at_once() {
+            // Queueing what cannot wait would only cost room for each record.
+            0 | 1 => making.then(|made| made).left_stream(),
+            at_once => making.buffered(at_once).right_stream(),
+        }
     }
 
     /// The record of one item.
