@@ -100,6 +100,12 @@ statement!(
     SEALED_SEEDS = "SELECT institution, file_id, fill_seed FROM file WHERE file_id > $1 ORDER BY file_id LIMIT $2"
 );
 
+// Until the transaction ends: a page is looked up row by row, else each would read the table's key from its beginning.
+statement!(
+    BY_KEY = sqlite("SELECT 1"),
+    postgres("SELECT set_config('enable_mergejoin', 'off', true), set_config('enable_hashjoin', 'off', true)")
+);
+
 // A page is locked as far as nobody else holds its rows. Whoever waits for us holds nothing that we want, so no two
 // transactions can end each other, whatever the order in which the other one takes its rows.
 statement!(
@@ -189,7 +195,10 @@ impl Sealed for SqlStore {
         });
         let mut transaction = self.begin().await?;
         let changed = match transaction.database() {
-            Database::Postgres => bound(statement, transposed(kinds, rows.collect())).run(&mut transaction).await?,
+            Database::Postgres => {
+                BY_KEY.call().row(&mut transaction).await?;
+                bound(statement, transposed(kinds, rows.collect())).run(&mut transaction).await?
+            }
             Database::Sqlite => {
                 let mut changed = 0;
                 for values in rows {
