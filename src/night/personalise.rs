@@ -89,7 +89,7 @@ fn no_zone_key(pin_keys: &[String], house: &str, at: DateTime<Utc>) -> String {
         return format!("manufacturer {house} has no pin_keys, but its cards have PINs");
     }
     format!(
-        "none of the pin_keys {} of manufacturer {house} was in force at {at}, when the file was claimed: put the one that was back until the file is sealed",
+        "none of the pin_keys {} of manufacturer {house} was in force at {at}, when the file was claimed: put the one that was back, or correct its window, until the file is sealed",
         pin_keys.join(", ")
     )
 }

@@ -371,8 +371,15 @@ fn a_faulty_configuration_is_mended_first() {
     import(&trial, "zpk-x-2", &file, &["--kbpk", "main"]).exits(2).says(&["keys/dek-1.tr31 has mode 0640"]);
     assert!(home(&trial).files == before.files);
     trial.set_mode("keys/dek-1.tr31", 0o600);
+    // A key under a protection key that cannot be put together says why.
+    trial.set_mode("keys/kbpk-1.hex", 0o640);
+    refused(&trial, "zpk-x-2", &file, &["--kbpk", "main"], &["keys/kbpk-1.hex has mode 0640"]);
+    trial.set_mode("keys/kbpk-1.hex", 0o600);
+    // A faulty zone key keeps nobody out: this may be its successor.
+    fs::write(trial.path("keys/zpk-x-1.tr31"), "no block").unwrap();
+    import(&trial, "zpk-x-2", &file, &["--kbpk", "main"]).exits(0);
     trial.configure("months = 36", "months = 0");
     let before = home(&trial);
-    import(&trial, "zpk-x-2", &file, &["--kbpk", "main"]).exits(2).says(&["months"]);
+    import(&trial, "zpk-x-3", &file, &["--kbpk", "main"]).exits(2).says(&["months"]);
     assert!(home(&trial).files == before.files);
 }

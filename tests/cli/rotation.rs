@@ -101,7 +101,7 @@ fn rotate_through_crashes(trial: &Trial) {
     told.says(&[
         "Sealed anew under dek-2: 22 PINs, 522 PVVs and 1 fill seed.",
         "key dek-2, the data key: 523 card numbers, 522 PINs, 522 PVVs and 1 fill seed.",
-        "key dek-1: 0 uses; remove its [[key]] section and retire it.",
+        "key dek-1: 0 uses; remove its [[key]] section and retire it, unless it is yet to come.",
     ]);
     assert_eq!((under(trial, "dek-1"), under(trial, "dek-2")), ([0; 4], all));
     retire_dek_1(trial);
@@ -156,6 +156,8 @@ fn counting_writes_nothing_and_an_order_says_who_and_why() {
         "3 values stand under another key than dek-2.",
         "key dek-1: 3 uses; 3 card numbers still to be sealed anew.",
     ]);
+    trial.configure("id = \"dek-2\"", "id = \"dek-2\"\nnot_after = 2026-01-01T00:00:00Z");
+    trial.run(&ORDERED).exits(2).says(&["[vault] data_key: key dek-2 must not be used after 2026-01-01"]);
     trial.run(&["keys", "rotate"]).exits(2).says(&["--by", "--reason"]);
     trial.run(&["keys", "rotate", "--by", "anna"]).exits(2).says(&["--reason"]);
     let secret = ["keys", "rotate", "--by", "anna", "--reason", "card 4000 0012 3456 7899"];

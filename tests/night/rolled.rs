@@ -128,7 +128,7 @@ async fn a_file_that_is_resumed_behind_a_rollover_keeps_the_key_of_its_claim() {
 
 /// Between two keys of a house there is none: nothing is claimed, nothing is made.
 #[tokio::test]
-async fn a_gap_between_two_zone_keys_stops_the_agreement() {
+async fn r11_a_gap_between_two_zone_keys_stops_the_agreement() {
     let site = Site::with_cards(&[3001]).await;
     announce(&site, "2026-11-21T03:00:05Z", "2026-11-21T03:00:03Z");
     let report = site.run(DATE).await;
@@ -144,7 +144,7 @@ async fn a_gap_between_two_zone_keys_stops_the_agreement() {
 
 /// One for each usage: in its last second it serves, a second later its agreement stops and nothing is claimed.
 #[tokio::test]
-async fn a_key_that_has_ended_stops_its_agreement_whatever_it_is_for() {
+async fn r11_a_key_that_has_ended_stops_its_agreement_whatever_it_is_for() {
     for (id, place) in [
         ("zpk-x-1", "[[manufacturer]] FACTORY_X pin_keys"),
         ("pvk-1", "[[product]] 246001/VISA_CARD pin.pvv_key"),
@@ -201,7 +201,7 @@ fn record_of(site: &Site, number: i64) -> Record {
 
 /// The product goes over to new keys: what exists keeps its own, what is new takes them.
 #[tokio::test]
-async fn a_card_keeps_the_keys_it_was_made_with_until_its_expiry_is_new() {
+async fn r115_a_card_keeps_the_keys_it_was_made_with_until_its_expiry_is_new() {
     let site = Site::with_cards(&[]).await;
     let old = site.zone_key("cvk-1");
     let ends_soon = with(card(3002, 1001), json!({"body": {"expiration": {"year": 2026, "month": 12}}}));

@@ -55,7 +55,7 @@ fn stored(card: i64) -> StoredPin {
 }
 
 fn pvv(card: i64) -> Pvv {
-    Pvv { value: Cvv::new(&format!("{:04}", card % 10_000)), pvki: "1".to_owned(), key_id: "pvk-1".to_owned() }
+    Pvv { value: Cvv::new(format!("{:04}", card % 10_000)), pvki: "1".to_owned(), key_id: "pvk-1".to_owned() }
 }
 
 /// As many cards as wanted, each with a plastic, PAN, PIN and PVV, and one file; all sealed by `vault`.

@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -240,31 +239,26 @@ impl ImportArguments {
     }
 }
 
-/// The key, once the configuration with it is valid, every shared key of it opens, and nothing else has changed.
+/// The key, once the configuration with it is valid and finds no fault that was not there before.
 fn admitted(known: &Config, with_it: Result<Config, ConfigError>, given: GivenBlock<'_>) -> Result<KeyInfo, Failure> {
+    let id = given.id;
     let with_it = with_it.map_err(|error| match error {
         ConfigError::Invalid { findings, .. } => {
             refusal(findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         }
         error => refusal(chain(&error)),
     })?;
-    let mut without = with_it.clone();
-    without.keys.retain(|key| key.id != given.id);
-    without.vault.kbpk.retain(|name, _| known.vault.kbpk.contains_key(name));
-    if without != *known {
-        return Err(refusal(
-            "the end of the configuration file is no place for a new section: add it by hand".to_owned(),
-        ));
-    }
-    let (ring, faults) = adapters::look_at_keys(&with_it, Some(given));
-    // What was wrong before is `check`'s to tell; a faulty zone key of one house does not keep its successor out.
-    let before: BTreeSet<String> =
-        adapters::look_at_keys(known, None).1.into_iter().map(|(_, finding)| finding.to_string()).collect();
-    let found: Vec<String> =
-        faults.into_iter().map(|(_, finding)| finding.to_string()).filter(|told| !before.contains(told)).collect();
-    match ring.info(given.id) {
-        Some(info) if found.is_empty() => Ok(info.clone()),
-        _ => Err(refusal(found.join("\n"))),
+    let told = |config: &Config, given| {
+        let (ring, faults) = adapters::look_at_keys(config, given);
+        let faults: Vec<String> = faults.into_iter().map(|(_, finding)| finding.to_string()).collect();
+        (ring.info(id).cloned(), faults)
+    };
+    let (info, faults) = told(&with_it, Some(given));
+    // What was wrong before is `check`'s to tell: a faulty zone key of one house does not keep its successor out.
+    let before = told(known, None).1;
+    match info {
+        Some(info) if faults.iter().all(|fault| before.contains(fault)) => Ok(info),
+        _ => Err(refusal(faults.join("\n"))),
     }
 }
 

@@ -18,6 +18,9 @@ use crate::settlement::Authority;
 use crate::store::{KeyUse, SealedKind};
 use crate::vault::{KeyAlgorithm, KeyUsage, Vault};
 
+/// In the JSON object.
+const COMMAND: &str = "keys rotate";
+
 /// Sentences about values that do not open in the JSON object; all of them are printed.
 const SENTENCES: usize = 1_000;
 
@@ -53,13 +56,19 @@ async fn counted_only(opened: &Opened, output: &Output) -> Result<u8, Failure> {
     let to_do: u64 = left.old.values().map(total).sum();
     output.say(format!("{to_do} values stand under another key than {}.", left.data_key));
     left.say(&BTreeMap::new(), output);
-    output.object(&json!({ "dataKey": left.data_key, "dryRun": true, "keys": left.to_json(), "exitCode": 0 }));
+    let mut object = json!({ "command": COMMAND, "dataKey": left.data_key, "dryRun": true });
+    object["keys"] = left.to_json();
+    object["exitCode"] = 0.into();
+    output.object(&object);
     Ok(0)
 }
 
 async fn carried_out(opened: &Opened, authority: &Authority, home: &Home<'_>, output: &Output) -> Result<u8, Failure> {
     let store = &*opened.night.store;
     let vault = &opened.night.vault;
+    vault
+        .live(vault.data_key(), KeyUsage::DataEncryption, opened.night.clock.now())
+        .map_err(|error| Failure::configuration(format!("[vault] data_key: {error}")))?;
     let before = Left::of(opened, &store.key_uses().await?);
     let begun = json!({ "keys": before.to_json() });
     store.note_audited("key.rotation_begun", None, vault.data_key(), authority, &begun).await?;
@@ -81,7 +90,7 @@ async fn carried_out(opened: &Opened, authority: &Authority, home: &Home<'_>, ou
     if rotated.stopped {
         output.say("Stopped by a signal. Nothing is lost: run it again, and it goes on.");
     }
-    let mut object = json!({ "dataKey": vault.data_key(), "dryRun": false });
+    let mut object = json!({ "command": COMMAND, "dataKey": vault.data_key(), "dryRun": false });
     object["resealed"] = by_kind(&rotated.resealed);
     object["unreadable"] = total(&rotated.unreadable).into();
     object["findings"] = telling.sentences.into();
@@ -96,9 +105,8 @@ fn exit_code(rotated: &Rotated, left: &Left) -> u8 {
     if rotated.stopped {
         3
     } else {
-        u8::from(
-            !rotated.unreadable.is_empty() || left.old.values().any(|kinds| !kinds.is_empty()) || !left.none.is_empty(),
-        )
+        // What does not open is among them.
+        u8::from(left.old.values().any(|kinds| !kinds.is_empty()) || !left.none.is_empty())
     }
 }
 
@@ -171,7 +179,7 @@ impl Left {
             let uses = total(kinds);
             let closed = unreadable.get(&Some(id.clone())).copied().unwrap_or_default();
             let why = match (self.configured.contains(id), closed) {
-                _ if uses == 0 => "remove its [[key]] section and retire it".to_owned(),
+                _ if uses == 0 => "remove its [[key]] section and retire it, unless it is yet to come".to_owned(),
                 (false, _) => format!("{}; put its [[key]] section back, or they are lost", counted(kinds)),
                 (true, 0) => format!("{} still to be sealed anew", counted(kinds)),
                 (true, closed) => format!("{}, {closed} of which do not open", counted(kinds)),
