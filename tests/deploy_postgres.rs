@@ -237,7 +237,7 @@ fn who_looks_is_told_the_story_of_a_card_too() {
 
 /// What needs more than a reader may see is refused, and nothing is left behind.
 #[test]
-fn of_the_commands_a_reader_has_events_and_explain_alone() {
+fn of_the_commands_a_reader_has_events_explain_and_audit_alone() {
     let database = deployed();
     database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
     let trial = Trial::on(&database);
@@ -245,7 +245,12 @@ fn of_the_commands_a_reader_has_events_and_explain_alone() {
     trial.run(&["run"]).exits(0);
     let told = trial.run(&["events"]).exits(0).stdout;
     let story = trial.run(&["explain", "--card", "3001"]).exits(0).stdout;
+    let entries = trial.run(&["audit", "export"]).exits(0).stdout;
     trial.configure("postgres://emboss@", "postgres://berta@");
+    assert_eq!(trial.run(&["audit", "export"]).exits(0).stdout, entries);
+    // With the key, but without the journal, whose marker is not for readers.
+    let verified = trial.run(&["audit", "verify"]).exits(0);
+    verified.says(&["The audit is sound", "The journal of the spool was not read", "Audit head"]);
     assert_eq!(trial.run(&["events"]).exits(0).stdout, told);
     assert_eq!(trial.run(&["explain", "--card", "3001"]).exits(0).stdout, story);
     for command in ["status", "plan", "run"] {

@@ -226,7 +226,7 @@ async fn who_enters_at_once_makes_one_chain() {
     });
     let done = async {
         while let Some(ended) = at_work.join_next().await {
-            ended.unwrap()
+            ended.unwrap();
         }
     };
     tokio::time::timeout(Duration::from_secs(120), done).await.expect("they do not wait for each other for ever");
