@@ -199,3 +199,56 @@ fn give_to(file: &File, like: &fs::Metadata) -> io::Result<()> {
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(folder: &Path) -> (PathBuf, Edit) {
+        let path = folder.join("emboss.toml");
+        fs::write(&path, "old = 1").unwrap();
+        let edit = Edit::begin(&path).unwrap();
+        (path, edit)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_section_goes_to_the_end_on_a_line_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, edit) = begun(folder.path());
+        let text = edit.with("[new]\n");
+        assert_eq!(text, "old = 1\n\n[new]\n");
+        edit.replace(&text).unwrap();
+        assert_eq!((fs::read_to_string(&path).unwrap(), names(folder.path())), (text, vec!["emboss.toml".to_owned()]));
+    }
+
+    /// Editors ask for no lock: what they wrote since it was read is not lost.
+    #[test]
+    fn what_an_editor_wrote_meanwhile_stays() {
+        let write_into = |path: &Path| fs::write(path, "other").unwrap();
+        let put_in_its_place = |path: &Path| {
+            fs::write(path.with_extension("swp"), "other").unwrap();
+            fs::rename(path.with_extension("swp"), path).unwrap();
+        };
+        for change in [&write_into as &dyn Fn(&Path), &put_in_its_place] {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, edit) = begun(folder.path());
+            change(&path);
+            assert!(matches!(edit.replace("new"), Err(EditError::Overtaken { .. })));
+            assert_eq!(fs::read_to_string(&path).unwrap(), "other");
+            assert_eq!(names(folder.path()), ["emboss.toml"], "no draft is left");
+        }
+    }
+
+    #[test]
+    fn a_second_edit_waits_for_nobody_and_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, edit) = begun(folder.path());
+        assert!(matches!(Edit::begin(&path), Err(EditError::Overtaken { .. })));
+        drop(edit);
+        assert!(Edit::begin(&path).is_ok());
+    }
+}
