@@ -42,7 +42,7 @@ pub struct Pool {
     patience: Duration,
     headers: Arc<Headers>,
     pace: Pace,
-    roster: Mutex<Roster<Connection>>,
+    roster: Arc<Mutex<Roster<Connection>>>,
     freed: Notify,
 }
 
@@ -81,7 +81,7 @@ impl Pool {
             patience: Duration::from_millis(u64::from(settings.timeout_ms)),
             headers: Headers::of_length(settings.header_length),
             pace: Pace::of(settings.commands_per_s),
-            roster: Mutex::new(Roster::of(devices.len(), connections)),
+            roster: Arc::new(Mutex::new(Roster::of(devices.len(), connections))),
             devices,
             freed: Notify::new(),
         })
@@ -141,7 +141,9 @@ impl Pool {
         let idle = turn.idle.take();
         match self.asked(device, idle, command).await {
             Ok((connection, reply)) => {
-                self.roster().keep(device, connection, Instant::now());
+                if self.roster().keep(device, connection, Instant::now()) {
+                    self.watch_idle();
+                }
                 // 01 is how a question is answered with no.
                 if Class::of(&reply.error) == Class::Configuration && reply.error != "01" {
                     let (device, letters, code) = (&self.devices[device], command.code(), &reply.error);
@@ -156,6 +158,21 @@ impl Pool {
                 Err(fault)
             }
         }
+    }
+
+    /// Closes connections that nobody used for a while, until there are none: `emboss schedule` waits for a whole day.
+    fn watch_idle(&self) {
+        let idle_max = self.roster().idle_max;
+        let roster = Arc::downgrade(&self.roster);
+        tokio::spawn(async move {
+            loop {
+                sleep(idle_max).await;
+                let Some(roster) = roster.upgrade() else { return };
+                if !roster.lock().unwrap_or_else(PoisonError::into_inner).close_idle(Instant::now()) {
+                    return;
+                }
+            }
+        });
     }
 
     async fn asked(

@@ -10,12 +10,15 @@ use tokio::time::Instant;
 /// How long a device is left alone that did not answer as it should, while there is another.
 pub(super) const REST: Duration = Duration::from_secs(30);
 
-/// A connection that was unused for longer is not trusted: firewalls forget it, and devices close it.
+/// A connection that was unused for longer is not trusted, for firewalls forget it and devices close it; and it is closed,
+/// for a device has room for so many, and others need theirs.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// Devices by their place in the order of preference; `C` is a connection.
 #[derive(Debug)]
 pub(super) struct Roster<C> {
+    pub(super) idle_max: Duration,
+    watched: bool,
     connections: usize,
     devices: Vec<Seat<C>>,
 }
@@ -31,15 +34,15 @@ impl<C> Roster<C> {
     /// So many devices, and connections to each.
     pub(super) fn of(devices: usize, connections: usize) -> Self {
         let seat = || Seat { in_use: 0, idle: Vec::new(), left_alone_until: None };
-        Self { connections, devices: (0..devices).map(|_| seat()).collect() }
+        Self { idle_max: IDLE_MAX, watched: false, connections, devices: (0..devices).map(|_| seat()).collect() }
     }
 
     /// The device to ask now, with a connection to it where one is idle; `None` where all that may be asked are busy.
     pub(super) fn take(&mut self, now: Instant) -> Option<(usize, Option<C>)> {
         let device = self.next(now)?;
-        let seat = &mut self.devices[device];
+        let (seat, idle_max) = (&mut self.devices[device], self.idle_max);
         seat.in_use += 1;
-        seat.idle.retain(|(_, since)| now < *since + IDLE_MAX);
+        seat.idle.retain(|(_, since)| now < *since + idle_max);
         Some((device, seat.idle.pop().map(|(connection, _)| connection)))
     }
 
@@ -66,12 +69,25 @@ impl<C> Roster<C> {
     }
 
     /// Keeps a connection, over which an answer came, for the next that asks. Where all devices are left alone, the one
-    /// that answers no longer is: who waits for it must not try the others in vain meanwhile.
-    pub(super) fn keep(&mut self, device: usize, connection: C, now: Instant) {
+    /// that answers no longer is: who waits for it must not try the others in vain meanwhile. `true` where nobody watches
+    /// yet when idle connections are to be closed ([`Roster::close_idle`]).
+    #[must_use]
+    pub(super) fn keep(&mut self, device: usize, connection: C, now: Instant) -> bool {
         if self.all_left_alone(now) {
             self.devices[device].left_alone_until = None;
         }
         self.devices[device].idle.push((connection, now));
+        !std::mem::replace(&mut self.watched, true)
+    }
+
+    /// Closes what was idle for too long; `false` where nothing is idle any more, so that nobody need watch.
+    pub(super) fn close_idle(&mut self, now: Instant) -> bool {
+        let idle_max = self.idle_max;
+        for seat in &mut self.devices {
+            seat.idle.retain(|(_, since)| now < *since + idle_max);
+        }
+        self.watched = self.devices.iter().any(|seat| !seat.idle.is_empty());
+        self.watched
     }
 
     /// Leaves a device alone, closing what is idle; `false` where it was already.
@@ -109,17 +125,29 @@ mod tests {
         let (mut roster, now) = (Roster::of(1, 2), Instant::now());
         assert_eq!(roster.take(now), Some((0, None)));
         roster.free(0);
-        roster.keep(0, 7, now);
+        let _ = roster.keep(0, 7, now);
         assert_eq!(roster.take(now + IDLE_MAX - Duration::from_millis(1)), Some((0, Some(7))));
         roster.free(0);
-        roster.keep(0, 7, now);
+        let _ = roster.keep(0, 7, now);
         assert_eq!(roster.take(now + IDLE_MAX), Some((0, None)));
+    }
+
+    #[test]
+    fn idle_connections_are_closed_and_watched_by_one() {
+        let (mut roster, now) = (Roster::of(2, 2), Instant::now());
+        let second = Duration::from_secs(1);
+        assert!(roster.keep(0, 7, now));
+        assert!(!roster.keep(1, 8, now + second), "somebody watches already");
+        assert!(roster.close_idle(now + IDLE_MAX), "the other one is still fresh");
+        assert_eq!(roster.take(now + IDLE_MAX), Some((0, None)));
+        assert!(!roster.close_idle(now + second + IDLE_MAX));
+        assert!(roster.keep(0, 9, now + second + IDLE_MAX), "nobody watches any more");
     }
 
     #[test]
     fn a_device_that_failed_is_left_alone_while_there_is_another() {
         let (mut roster, now) = (Roster::of(2, 1), Instant::now());
-        roster.keep(0, 7, now);
+        let _ = roster.keep(0, 7, now);
         assert!(roster.leave_alone(0, now));
         assert!(!roster.leave_alone(0, now), "told once");
         assert_eq!(roster.take(now), Some((1, None)));
@@ -141,7 +169,7 @@ mod tests {
         let taken: Vec<_> = (0..4).map(|_| taken(&mut roster, now).map(|(device, _)| device)).collect();
         assert_eq!(taken, [Some(1), Some(0), Some(2), None]);
         roster.free(0);
-        roster.keep(0, 7, now);
+        let _ = roster.keep(0, 7, now);
         roster.free(1);
         assert_eq!(roster.take(now), Some((0, Some(7))), "the one that answered");
         assert_eq!(roster.take(now), None, "and no other while that one is busy");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,6 +36,7 @@ type Asked = (usize, String, String);
 struct Scripted {
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
+    ended: Arc<AtomicUsize>,
     listening: JoinHandle<()>,
 }
 
@@ -51,14 +53,20 @@ impl Scripted {
         let address = listener.local_addr().unwrap();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (act, noted) = (Arc::new(act), Arc::clone(&asked));
+        let ended: Arc<AtomicUsize> = Arc::default();
+        let counted = Arc::clone(&ended);
         let listening = tokio::spawn(async move {
             for connection in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (act, noted) = (Arc::clone(&act), Arc::clone(&noted));
-                tokio::spawn(async move { serve(connection, stream, &*act, &noted).await });
+                let (act, noted, counted) = (Arc::clone(&act), Arc::clone(&noted), Arc::clone(&counted));
+                tokio::spawn(async move {
+                    let end = serve(connection, stream, &*act, &noted).await;
+                    counted.fetch_add(1, Ordering::SeqCst);
+                    end
+                });
             }
         });
-        Self { address, asked, listening }
+        Self { address, asked, ended, listening }
     }
 
     /// One that answers NC rightly, and the rest by the script, whose first request has number 0.
@@ -172,6 +180,23 @@ async fn one_connection_is_proven_once_and_used_again() {
 }
 
 #[tokio::test]
+async fn a_connection_that_nobody_uses_is_closed() {
+    let device = Scripted::of(|_| Act::Answer(b"JB0001234")).await;
+    let pool = pool(&[&device]);
+    pool.roster().idle_max = Duration::from_millis(100);
+    for connections in 1..3 {
+        assert_eq!(ask(&pool).await.unwrap(), "0001234");
+        let closed = async {
+            while device.ended.load(Ordering::SeqCst) < connections {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), closed).await.expect("the device sees the end of the connection");
+    }
+    assert_eq!(device.letters(), letters(&[(0, "NC"), (0, "JA"), (1, "NC"), (1, "JA")]));
+}
+
+#[tokio::test]
 async fn an_answer_in_pieces_is_put_together() {
     let device = Scripted::of(|_| Act::Split(b"JB0001234")).await;
     assert_eq!(ask(&pool(&[&device])).await.unwrap(), "0001234");
@@ -238,7 +263,7 @@ async fn a_byte_between_two_requests_ends_the_connection() {
             });
         }
     });
-    let device = Scripted { address, asked: noted, listening };
+    let device = Scripted { address, asked: noted, ended: Arc::default(), listening };
     let pool = pool(&[&device]);
     assert_eq!(ask(&pool).await.unwrap(), "0001234");
     say.send(()).unwrap();
