@@ -9,7 +9,7 @@
 -- emboss_owner   owns the tables; nobody enters as it, and nothing but a change of the schema needs it
 -- emboss         the program: adds rows, and changes the columns below; deletes nothing, anywhere; what was written
 --                once (versions of customers, accounts and cards, PINs, answers, events, the audit) it cannot change;
---                of a PIN, only that it is void
+--                of a PIN, only that it is void; what stands sealed it seals anew where the data key is rotated
 -- emboss_reader  looks at what happened, without card numbers, PINs, key material, names and addresses
 --
 -- It may be run again: after a change of the schema it grants what is new.
@@ -59,17 +59,17 @@ GRANT UPDATE (epoch) ON meta TO emboss;
 GRANT INSERT, UPDATE (value) ON marker TO emboss;
 GRANT INSERT, UPDATE (holder, since, backend) ON run_lock TO emboss;
 GRANT INSERT, UPDATE (last) ON id_counter TO emboss;
-GRANT INSERT, UPDATE (void) ON pin TO emboss;
+GRANT INSERT, UPDATE (void, stored, pvv) ON pin TO emboss;
 GRANT INSERT, UPDATE (version) ON customer TO emboss;
 GRANT INSERT, UPDATE (version) ON account TO emboss;
-GRANT INSERT, UPDATE (version, customer_id, account_id, manufacturer) ON card TO emboss;
+GRANT INSERT, UPDATE (version, customer_id, account_id, manufacturer, pan) ON card TO emboss;
 GRANT INSERT, UPDATE (status, embossing_date) ON plastic TO emboss;
 GRANT INSERT, UPDATE (state, live, file_id, reason) ON production_request TO emboss;
 GRANT INSERT, UPDATE (ended_at, exit_code, report) ON run TO emboss;
 GRANT INSERT, UPDATE (state, reason, detail, run_id) ON agreement_night TO emboss;
-GRANT INSERT, UPDATE (night, run_id, format, version, cut_off, data_as_of, state, epoch, sealed_epoch, file_name, sha256,
-    size_bytes, records, cards, pin_only, by_production_event, key_fingerprints, delivery_number, rename_attempted,
-    abandoned, trouble, published_at, settled_at) ON file TO emboss;
+GRANT INSERT, UPDATE (night, run_id, format, version, cut_off, data_as_of, state, epoch, items_sha256, sealed_epoch,
+    fill_seed, file_name, sha256, size_bytes, records, cards, pin_only, by_production_event, key_fingerprints, delivery_number,
+    rename_attempted, abandoned, trouble, published_at, settled_at) ON file TO emboss;
 GRANT INSERT, UPDATE (state, attempt, temporary_name, identity, rename_attempt, started_at, published_at)
     ON delivery TO emboss;
 GRANT INSERT, UPDATE (file_id, live, reason) ON file_item TO emboss;
@@ -87,7 +87,7 @@ GRANT SELECT (institution, account_id, version, made_at) ON account_version TO e
 GRANT SELECT (institution, card_id, version, made_at) ON card_version TO emboss_reader;
 GRANT SELECT (institution, card_id, version, record_uid, scheme, made_at, void) ON pin TO emboss_reader;
 GRANT SELECT (file_id, night, run_id, institution, manufacturer, sequence_number, previous_file_id, file_type, resend_of,
-    format, version, cut_off, data_as_of, state, epoch, sealed_epoch, file_name, sha256, size_bytes, records, cards,
+    format, version, cut_off, data_as_of, state, epoch, items_sha256, sealed_epoch, file_name, sha256, size_bytes, records, cards,
     pin_only, by_production_event, key_fingerprints, delivery_number, rename_attempted, abandoned, trouble, published_at,
     settled_at) ON file TO emboss_reader;
 

@@ -201,7 +201,8 @@ pub struct Manufacturer {
     pub active: bool,
     /// Whom files are encrypted to; all of them.
     pub recipients: Vec<RecipientKey>,
-    /// Zone PIN keys: the first is used, the others only announced.
+    /// Zone PIN keys: a file's blocks are made under the one that began last of those in force at its claim, of equals
+    /// under the first.
     #[serde(default)]
     pub pin_keys: Vec<String>,
     /// The format of PIN blocks.

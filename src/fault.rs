@@ -6,7 +6,7 @@
 //!
 //! Why in the program and not around it: only the program knows that it stands between two writes.
 
-/// Where a night can be stopped, in the order in which a file comes by.
+/// Where a night can be stopped, in the order in which a file comes by; and where the sealing anew of what is stored can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Point {
     /// A page of cards is renewed, or there is nothing left to renew; nothing is claimed yet.
@@ -53,10 +53,14 @@ pub enum Point {
     Settled,
     /// The run's end is committed; the report is not printed.
     RunEnded,
+    /// A page of stored values is sealed anew and not committed.
+    ResealUncommitted,
+    /// A page of stored values is sealed anew.
+    ResealCommitted,
 }
 
 impl Point {
-    /// Every point, in the order of a night.
+    /// Every point of a night, in its order.
     pub const ALL: [Self; 22] = [
         Self::Renewing,
         Self::ClaimUncommitted,
@@ -81,6 +85,9 @@ impl Point {
         Self::Settled,
         Self::RunEnded,
     ];
+
+    /// The points of a rotation of the data key.
+    pub const OF_A_ROTATION: [Self; 2] = [Self::ResealUncommitted, Self::ResealCommitted];
 
     /// Its name in the order of a test, for example `renaming`.
     pub const fn name(self) -> &'static str {
@@ -107,6 +114,8 @@ impl Point {
             Self::SettleCommitted => "settle-committed",
             Self::Settled => "settled",
             Self::RunEnded => "run-ended",
+            Self::ResealUncommitted => "reseal-uncommitted",
+            Self::ResealCommitted => "reseal-committed",
         }
     }
 }
@@ -169,7 +178,8 @@ mod ordered {
                 _ => return Err(wrong()),
             };
             let (name, time) = place.split_once('#').unwrap_or((place, "1"));
-            let point = Point::ALL.into_iter().find(|point| point.name() == name).ok_or_else(wrong)?;
+            let mut points = Point::ALL.into_iter().chain(Point::OF_A_ROTATION);
+            let point = points.find(|point| point.name() == name).ok_or_else(wrong)?;
             let time = time.parse().ok().filter(|time| *time > 0).ok_or_else(wrong)?;
             Ok(Self { action, point, time })
         }

@@ -12,6 +12,7 @@
 pub mod agreement;
 pub mod ambient;
 pub mod card;
+pub mod chain;
 pub mod cli;
 pub mod config;
 pub mod delivery;
@@ -23,6 +24,7 @@ pub mod order;
 pub mod plan;
 pub mod renewal;
 pub mod report;
+pub mod rotation;
 pub mod schedule;
 pub mod seal;
 pub mod selection;

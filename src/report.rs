@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::ambient::rfc3339;
 use crate::card::product::words;
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::chain::Head;
 use crate::document::FileType;
 use crate::renewal::RenewalTally;
 use crate::selection::{Finding, Tally};
@@ -67,6 +68,8 @@ pub struct Report {
     pub resumed: Vec<FileReport>,
     /// What a person must look at.
     pub alerts: Vec<Alert>,
+    /// The head of the audit chain behind the run's end; `None` before that.
+    pub audit_head: Option<Head>,
 }
 
 /// One agreement of a report.
@@ -198,6 +201,14 @@ impl Report {
 
     /// The `--json` object.
     pub fn to_json(&self) -> Value {
+        let mut report = self.to_stored_json();
+        report["auditHead"] = json!(self.audit_head.map(|head| head.to_string()));
+        report
+    }
+
+    /// The same as the database keeps it: the audit's entry of the run's end has its digest, and the head is made with
+    /// that entry.
+    pub fn to_stored_json(&self) -> Value {
         let total = self.total();
         let sum = self.arithmetic();
         let mut report = json!({
@@ -314,7 +325,7 @@ impl fmt::Display for Report {
         for alert in &self.alerts {
             writeln!(f, "ALERT {}: {}", alert.code, alert.text)?;
         }
-        Ok(())
+        write_head(f, self.audit_head.as_ref())
     }
 }
 
@@ -348,6 +359,14 @@ impl fmt::Display for FileReport {
             f.write_str(", abandoned: its cards are not in it")?;
         }
         Ok(())
+    }
+}
+
+/// The line that whoever reads a report may keep, for `emboss audit verify --head`.
+fn write_head(f: &mut fmt::Formatter<'_>, head: Option<&Head>) -> fmt::Result {
+    match head {
+        Some(head) => writeln!(f, "Audit head {head}"),
+        None => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::card::FileId;
+use crate::chain::Head;
 
 pub use draft::Draft;
 pub use journal::{JournalEntry, JournalLine, SealedFacts};
@@ -247,12 +248,28 @@ impl Spool {
         journal::append(&self.folder, line)
     }
 
-    /// The journal, oldest line first. A last line without its end was never durable and is left out.
+    /// Appends the head of the audit chain to the journal; it is durable when this returns.
+    ///
+    /// # Errors
+    /// [`SpoolError::Io`].
+    pub fn note_head(&self, head: &Head) -> Result<(), SpoolError> {
+        journal::append_head(&self.folder, head)
+    }
+
+    /// The newest head of the audit chain that was noted.
+    ///
+    /// # Errors
+    /// [`SpoolError::Journal`], [`SpoolError::Io`].
+    pub fn newest_head(&self) -> Result<Option<Head>, SpoolError> {
+        Ok(journal::read(&self.folder)?.head)
+    }
+
+    /// The journal's lines of files, oldest first. A last line without its end was never durable and is left out.
     ///
     /// # Errors
     /// [`SpoolError::Journal`], [`SpoolError::Io`].
     pub fn journal(&self) -> Result<Vec<JournalLine>, SpoolError> {
-        journal::read(&self.folder)
+        Ok(journal::read(&self.folder)?.lines)
     }
 
     fn refuse_exposed(&self) -> Result<(), SpoolError> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use emboss::ambient::{Clock, FixedClock};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
 use emboss::store::{PostgresAccess, SqlStore};
-use store_contract::seed::at;
+use store_contract::seed::{at, audit_key};
 use support::postgres::{Cluster, Database, PASSWORD};
 use support::trial::{Trial, orders};
 
@@ -44,7 +44,8 @@ async fn opened() -> (SqlStore, Database) {
     let tls = address.tls(None);
     let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12.345678Z")));
-    (SqlStore::postgres(access, Duration::from_secs(30), Some(clock), false).await.unwrap(), database)
+    let store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), false).await.unwrap();
+    (store.with_audit_key(audit_key()), database)
 }
 
 // Every statement of the store, with the rights of the program alone.
@@ -149,11 +150,12 @@ fn the_program_deletes_nothing_and_changes_no_history() {
     }
     refused.extend(
         [
-            "UPDATE card SET pan = ''",
+            "UPDATE card SET pan_index = ''",
+            "UPDATE card SET last4 = ''",
             "UPDATE plastic SET expiry = 209912",
             "UPDATE production_request SET record_uid = ''",
             "UPDATE file SET sequence_number = 1",
-            "UPDATE file SET fill_seed = ''",
+            "UPDATE pin SET pvv_key = ''",
             "UPDATE file_item SET record_uid = ''",
             "UPDATE standing SET first_night = ''",
             "INSERT INTO meta VALUES (1, 2, '', 0)",
@@ -235,7 +237,7 @@ fn who_looks_is_told_the_story_of_a_card_too() {
 
 /// What needs more than a reader may see is refused, and nothing is left behind.
 #[test]
-fn of_the_commands_a_reader_has_events_and_explain_alone() {
+fn of_the_commands_a_reader_has_events_explain_and_audit_alone() {
     let database = deployed();
     database.psql(&format!("CREATE ROLE berta LOGIN PASSWORD '{PASSWORD}'; GRANT emboss_reader TO berta"));
     let trial = Trial::on(&database);
@@ -243,7 +245,12 @@ fn of_the_commands_a_reader_has_events_and_explain_alone() {
     trial.run(&["run"]).exits(0);
     let told = trial.run(&["events"]).exits(0).stdout;
     let story = trial.run(&["explain", "--card", "3001"]).exits(0).stdout;
+    let entries = trial.run(&["audit", "export"]).exits(0).stdout;
     trial.configure("postgres://emboss@", "postgres://berta@");
+    assert_eq!(trial.run(&["audit", "export"]).exits(0).stdout, entries);
+    // With the key, but without the journal, whose marker is not for readers.
+    let verified = trial.run(&["audit", "verify"]).exits(0);
+    verified.says(&["The audit is sound", "The journal of the spool was not read", "Audit head"]);
     assert_eq!(trial.run(&["events"]).exits(0).stdout, told);
     assert_eq!(trial.run(&["explain", "--card", "3001"]).exits(0).stdout, story);
     for command in ["status", "plan", "run"] {

@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use emboss::ambient::{Clock, FixedClock};
 use emboss::card::{Expiry, FileId};
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
-use emboss::store::{NewPin, PostgresAccess, SqlStore, Store};
+use emboss::store::{NewPin, PostgresAccess, Resealed, Sealed, SealedKind, SqlStore, Store};
 use store_contract::night::{Run, Script, pin};
-use store_contract::seed::{at, issuer, marked};
+use store_contract::seed::{at, audit_key, issuer, marked};
 use support::postgres::{Cluster, Database, PASSWORD};
 
 const SETTINGS: [&str; 8] = [
@@ -34,7 +34,7 @@ const SETTINGS: [&str; 8] = [
 ];
 
 /// What each statement is for, what its plan shows, and the words that must stand in it.
-const STATEMENTS: [(&str, &str, &[&str]); 11] = [
+const STATEMENTS: [(&str, &str, &[&str]); 12] = [
     (
         "RENEWABLE",
         "The renewal reads cards whose newest plastic is in use and ends in a month. It walks `plastic_expiry` from where the \
@@ -68,7 +68,13 @@ const STATEMENTS: [(&str, &str, &[&str]); 11] = [
          Everything else is found by key, in the versions that the claim pinned.",
         &["file_item_pkey"],
     ),
-    ("ITEM_COUNTS", "Sealing counts what stands in the file, in the file's part of the table.", &["file_item"]),
+    ("ITEM_COUNTS", "What stands in the file is counted in the file's part of the table.", &["file_item"]),
+    (
+        "ITEM_LINES",
+        "The digest over a file's items, at the claim and at the sealing: a page of lines as one text, from where the last one \
+         ended in the file's key.",
+        &["file_item_pkey"],
+    ),
     (
         "SETTLE_ITEMS",
         "All plastics of the file move, the older ones of their cards are closed, the requests are SENT, and an event tells of \
@@ -108,7 +114,8 @@ async fn open(database: &Database, create: bool) -> SqlStore {
     let tls = address.tls(None);
     let access = PostgresAccess { address, tls, root_certificate: None, password: Some(PASSWORD.to_owned().into()) };
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(at("2026-11-20T03:00:12Z")));
-    SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap()
+    let store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), create).await.unwrap();
+    store.with_audit_key(audit_key())
 }
 
 async fn issue_pins(store: &SqlStore, file: FileId, epoch: i64) {
@@ -229,6 +236,61 @@ async fn pages_walk_their_index_and_read_nothing_of_earlier_nights() {
     }
     if let Ok(path) = std::env::var("EMBOSS_EXPLAIN") {
         std::fs::write(path, page(cards, &found, &told)).unwrap();
+    }
+}
+
+/// Goes through all values of a kind as a rotation does; how many it replaced.
+async fn reseal(store: &SqlStore, kind: SealedKind) -> u64 {
+    let (mut after, mut replaced) = (None, 0);
+    loop {
+        let page = store.sealed(kind, after.as_ref(), 500).await.unwrap();
+        let Some(last) = page.last() else { return replaced };
+        after = Some(last.place.clone());
+        let anew: Vec<Resealed> =
+            page.into_iter().map(|row| Resealed { anew: [&row.sealed[..], b"+"].concat(), row }).collect();
+        replaced += store.reseal(kind, &anew).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_walks_primary_keys() {
+    let cards = std::env::var("EMBOSS_EXPLAIN_CARDS").map_or(5_000, |number| number.parse().unwrap());
+    let cluster = Cluster::start_with(&SETTINGS);
+    let database = cluster.database();
+    open(&database, true).await.close().await;
+    fill(&database, cards);
+    let store = open(&database, false).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let file = run.claim(&store, &mut Script::default()).await.files.remove(0);
+    issue_pins(&store, file.file_id, run.epoch).await;
+    let pins: u64 = database.psql("SELECT COUNT(*) FROM pin").parse().unwrap();
+    for (kind, rows) in [
+        (SealedKind::Pan, 2 * u64::from(cards)),
+        (SealedKind::Pin, pins),
+        (SealedKind::Pvv, database.psql("SELECT COUNT(pvv) FROM pin").parse().unwrap()),
+        (SealedKind::FillSeed, database.psql("SELECT COUNT(*) FROM file").parse().unwrap()),
+    ] {
+        assert!(rows > 0, "{kind}");
+        assert_eq!(reseal(&store, kind).await, rows, "{kind}");
+    }
+    store.key_uses().await.unwrap();
+    store.close().await;
+    let found = statements(&cluster.log());
+    for (page, change, key) in [
+        ("SEALED_PANS", "RESEAL_PANS", "card_pkey"),
+        ("SEALED_PINS", "RESEAL_PINS", "pin_pkey"),
+        ("SEALED_PVVS", "RESEAL_PVVS", "pin_pkey"),
+        ("SEALED_SEEDS", "RESEAL_SEEDS", "file_pkey"),
+    ] {
+        for name in [page, change] {
+            for ran in &found[name] {
+                let by_key = ran.plan.matches(&format!("using {key}")).count();
+                assert_eq!(by_key, if name == page { 1 } else { 2 }, "{name}:\n{}", ran.plan);
+                let whole =
+                    ["Seq Scan", "Sort Key", "Hash Join", "Merge Join"].iter().any(|whole| ran.plan.contains(whole));
+                assert!(!whole, "{name}:\n{}", ran.plan);
+            }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "support/store_contract.rs"]
 mod store_contract;
+#[path = "support/store_tampered.rs"]
+mod store_tampered;
 mod support;
 
 use std::sync::{Arc, Mutex};
@@ -13,10 +15,13 @@ use emboss::ambient::Clock;
 use emboss::card::PlasticStatus;
 use emboss::selection::Dossier;
 use emboss::store::settings::{DatabaseAddress, DatabaseSettings};
-use emboss::store::{Conclusion, Decide, Decision, NewFile, PostgresAccess, SqlStore, Store, StoreError};
+use emboss::store::{
+    Audits, ClaimOrder, Conclusion, Decide, Decision, NewFile, NightKey, PostgresAccess, SqlStore, Store, StoreError,
+};
+use store_contract::audit::{found, verdict};
 use store_contract::claims::marked_cards;
 use store_contract::night::{Run, Script, pin, plastics_in};
-use store_contract::seed::{Seed, at, card_id, issuer, marked, plastic_id};
+use store_contract::seed::{Seed, at, audit_key, card_id, issuer, marked, plastic_id};
 use support::postgres::{Cluster, Database, OWNER, PASSWORD};
 
 /// A clock the test sets.
@@ -47,7 +52,9 @@ fn access(url: &str, more: &str) -> PostgresAccess {
 
 async fn open(database: &Database, create: bool) -> Result<SqlStore, StoreError> {
     let clock: Arc<dyn Clock> = Arc::new(clock());
-    SqlStore::postgres(access(&database.url(), ""), Duration::from_secs(30), Some(clock), create).await
+    SqlStore::postgres(access(&database.url(), ""), Duration::from_secs(30), Some(clock), create)
+        .await
+        .map(|store| store.with_audit_key(audit_key()))
 }
 
 /// A new database with tables.
@@ -57,6 +64,11 @@ async fn opened() -> (SqlStore, Database) {
 }
 
 store_contract::contract!(opened);
+store_tampered::tampered!(opened, tamper);
+
+async fn tamper(database: &Database, sql: &str) {
+    database.psql(&format!("ALTER TABLE audit DISABLE TRIGGER USER; {sql}"));
+}
 
 const SCHEMA: &str = include_str!("../schemas/sql/postgres.sql");
 
@@ -64,8 +76,8 @@ const SCHEMA: &str = include_str!("../schemas/sql/postgres.sql");
 fn the_schema_loads_and_the_audit_only_grows() {
     let database = Cluster::shared().database();
     database.psql_as(OWNER, SCHEMA).unwrap();
-    let entry =
-        "INSERT INTO audit (at, actor, action, subject, reason, data) VALUES (1, 'anna', 'resolve', 'f', 'told', '{}')";
+    let entry = "INSERT INTO audit (number, at, actor, action, subject, reason, data, key_id, mac)
+        VALUES (1, 1, 'anna', 'resolve', 'f', 'told', '{}', 'audit-1', decode(repeat('00', 32), 'hex'))";
     database.psql(entry);
     for change in ["UPDATE audit SET actor = 'bert'", "DELETE FROM audit", "TRUNCATE audit"] {
         let refusal = database.psql_as("postgres", change).unwrap_err();
@@ -153,6 +165,75 @@ async fn a_claim_decides_on_one_state_of_the_database_or_starts_over() {
     assert_eq!(plastics_in(&store, claimed.files[0].file_id).await, [1, 3]);
     assert_eq!(database.psql("SELECT count(*) FROM file"), "1", "what was begun before the restart is gone");
     assert_eq!(database.psql("SELECT count(*) FROM event WHERE kind = 'file.claimed'"), "1");
+}
+
+/// What a claim sees of the database is older than the newest entry.
+#[tokio::test]
+async fn a_claim_enters_its_files_behind_what_was_entered_since_it_began() {
+    let (store, database) = opened().await;
+    marked_cards(&store, [1, 2]).await;
+    let run = Run::begin(&store, 20, 1).await;
+    let mut decide = Disturbed::by(|| {
+        let enters = async {
+            let store = open(&database, false).await.unwrap();
+            store.enter("import.begun", "meanwhile", &serde_json::json!({})).await.unwrap();
+        };
+        std::thread::scope(|scope| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            scope.spawn(move || runtime.block_on(enters)).join().unwrap();
+        });
+    });
+    let order = ClaimOrder { max_records_per_file: 1, ..run.order("HOUSE") };
+    store.claim(&order, &mut decide).await.unwrap();
+    assert_eq!(decide.restarts, 0, "it need not start over for that");
+    let actions = database.psql("SELECT string_agg(action, ' ' ORDER BY number) FROM audit");
+    assert_eq!(actions, "run.begun import.begun file.claimed file.claimed");
+    assert_eq!(found(&store, &[]).await, []);
+}
+
+/// Nights, on-demand runs and imports at once, in one process and in several: each with a store of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_enters_at_once_makes_one_chain() {
+    const ROUNDS: u32 = 8;
+    let (store, database) = opened().await;
+    let store = Arc::new(store);
+    marked_cards(&*store, 1..=i64::from(ROUNDS)).await;
+    let mut at_work = tokio::task::JoinSet::new();
+    for worker in 0..3 {
+        let store = if worker == 0 { Arc::clone(&store) } else { Arc::new(open(&database, false).await.unwrap()) };
+        at_work.spawn(async move {
+            for round in 0..ROUNDS {
+                let subject = format!("{worker}.{round}");
+                store.enter("import.begun", &subject, &serde_json::json!({})).await.unwrap();
+                store.note_event("seen", None, &serde_json::json!({})).await.unwrap();
+                store.enter("import.ended", &subject, &serde_json::json!({})).await.unwrap();
+            }
+        });
+    }
+    let claims = Arc::clone(&store);
+    at_work.spawn(async move {
+        for round in 1..=ROUNDS {
+            // Each goes beyond the run before it, as one that takes over does.
+            let run = Run::begin(&*claims, 20, u128::from(round)).await;
+            let mut order = run.order("HOUSE");
+            order.night = NightKey::OnDemand(run.run_id);
+            order.due.cards = vec![card_id(i64::from(round))];
+            let mut script = Script { first_file: 0xF000 + u128::from(round), ..Script::default() };
+            let mut file = claims.claim(&order, &mut script).await.unwrap().files.remove(0);
+            run.settle(&*claims, &mut file).await;
+            claims.end_run(run.run_id, marked(), 0, "{}").await.unwrap();
+        }
+    });
+    let done = async {
+        while let Some(ended) = at_work.join_next().await {
+            ended.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), done).await.expect("they do not wait for each other for ever");
+    let verdict = verdict(&*store, &[]).await;
+    assert!(verdict.is_sound(), "{verdict:?}");
+    // Two for each import; for each run its begin, seven steps of its file and its end.
+    assert_eq!(verdict.chain.sound, u64::from(ROUNDS * (3 * 2 + 9)));
 }
 
 /// R32: the claim has read the card, and its PIN is set before the claim marks it.

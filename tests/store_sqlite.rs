@@ -3,14 +3,16 @@
 
 #[path = "support/store_contract.rs"]
 mod store_contract;
+#[path = "support/store_tampered.rs"]
+mod store_tampered;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use emboss::ambient::{Clock, Random};
-use emboss::store::{SqlStore, Store, StoreError};
-use store_contract::seed::at;
+use emboss::store::{Audits, SqlStore, Store, StoreError};
+use store_contract::seed::{at, audit_key};
 use tempfile::TempDir;
 
 /// A clock the test sets.
@@ -29,7 +31,9 @@ fn clock() -> SetClock {
 
 async fn open(folder: &TempDir, create: bool) -> Result<SqlStore, StoreError> {
     let random = Arc::new(Random::seeded(1));
-    SqlStore::sqlite(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create).await
+    SqlStore::sqlite(&folder.path().join("night.db"), Duration::from_secs(30), Arc::new(clock()), random, create)
+        .await
+        .map(|store| store.with_audit_key(audit_key()))
 }
 
 /// A new database, and what it lies in.
@@ -39,6 +43,43 @@ async fn opened() -> (SqlStore, TempDir) {
 }
 
 store_contract::contract!(opened);
+store_tampered::tampered!(opened, tamper);
+
+async fn tamper(folder: &TempDir, sql: &str) {
+    use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+    let path = folder.path().join("night.db");
+    let mut database = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    let unguarded = "DROP TRIGGER IF EXISTS audit_never_changes; DROP TRIGGER IF EXISTS audit_is_never_emptied;";
+    sqlx::raw_sql(unguarded).execute(&mut database).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_only_grows() {
+    use sqlx::{Connection, SqliteConnection};
+    let (store, folder) = opened().await;
+    store.enter("import.begun", "one", &serde_json::json!({})).await.unwrap();
+    let path = folder.path().join("night.db");
+    let mut database = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    for change in ["UPDATE audit SET actor = 'bert'", "DELETE FROM audit"] {
+        let refusal = sqlx::raw_sql(change).execute(&mut database).await.unwrap_err().to_string();
+        assert!(refusal.contains("the audit is append-only"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_is_done_that_has_to_be_entered() {
+    use store_contract::night::run_row;
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(&folder, true).await.unwrap());
+    let random = Arc::new(Random::seeded(1));
+    let path = folder.path().join("night.db");
+    let reader = SqlStore::sqlite(&path, Duration::from_secs(30), Arc::new(clock()), random, false).await.unwrap();
+    let refused = reader.begin_run(&run_row(emboss::card::RunId(uuid::Uuid::from_u128(1)), 20)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::NoAuditKey), "{refused:?}");
+    assert_eq!((reader.runs(10).await.unwrap(), reader.audit_head().await.unwrap()), (vec![], None));
+}
 
 #[tokio::test]
 async fn the_file_is_its_owners_only() {

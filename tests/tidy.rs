@@ -15,12 +15,12 @@ use emboss::order::ErrorCode;
 
 /// A module imports only modules of a lower rank.
 const RANKS: &[&[&str]] = &[
-    &["card", "ambient", "fault"],
+    &["card", "ambient", "fault", "chain"],
     &["order", "settlement", "agreement"],
     &["selection", "document", "renewal"],
     &["plan", "report"],
     &["store", "vault", "spool"],
-    &["seal", "delivery", "story"],
+    &["seal", "delivery", "story", "rotation"],
     &["config"],
     &["night", "intake"],
     &["schedule", "trial"],

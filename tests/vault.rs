@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "shared with other tests, which use other parts of it")]
 #[path = "support/vector_keys.rs"]
 mod vector_keys;
 
@@ -11,6 +12,7 @@ use chrono::{DateTime, Utc};
 use emboss::agreement::Cvv2Expiry;
 use emboss::ambient::Random;
 use emboss::card::{CardId, Cvv, Expiry, FileId, InstitutionId, Pan, PinBlock, PinBlockFormat, RecordUid, SecretHex};
+use emboss::chain::{Entry, NOTHING_BEFORE};
 use emboss::vault::key_set::{self, RawKey, key_set_from, make_test_keys};
 use emboss::vault::{
     CryptoError, CvkUse, CvvSpec, KeyAlgorithm, KeyUsage, KeyWindow, Owner, Protection, ProviderKeys, Pvv, PvvSpec,
@@ -143,6 +145,13 @@ fn index_order_mac_and_fill_are_what_their_standards_give() {
     assert_eq!(hex::encode(vault.order_mac(br#"{"orderId":"o-1"}"#)), order_mac);
     let record: RecordUid = "7d0e7f3a-3f0a-4c43-9a54-1d9f6c0f2b11".parse().unwrap();
     assert_eq!(hex::encode(vault.fill(&[0x2A; 32], record)), "2d874cf193dfe6ab");
+    // HKDF and HMAC of Python, over an entry that says nothing but its number.
+    let nothing = Entry { number: 1, at_us: 0, actor: "", action: "", subject: "", reason: "", data: "" };
+    let chained = "cd14fda0146750db448bd14f4eb0db700f7a4e0d7b569a28d6ceb28a83f80f83";
+    assert_eq!(hex::encode(vault.audit_key().mac(&nothing, &NOTHING_BEFORE)), chained);
+    assert_eq!(vault.audit_key().id(), key_set::AUDIT_KEY);
+    let by_id = |id| vault.audit_keys().get(id).map(|key| hex::encode(key.mac(&nothing, &NOTHING_BEFORE)));
+    assert_eq!((by_id(key_set::AUDIT_KEY).as_deref(), by_id(key_set::PAN_INDEX_KEY)), (Some(chained), None));
     assert_ne!(vault.pan_index(&pan()), vault.order_mac(pan().expose().as_bytes()), "the order MAC has its own key");
 }
 

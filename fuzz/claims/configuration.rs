@@ -8,7 +8,7 @@ use super::{is_a_sentence, is_one_line};
 
 pub fn holds(text: &[u8]) {
     let Ok(text) = std::str::from_utf8(text) else { return };
-    match Config::read(text, Path::new("/etc/emboss/emboss.toml"), Some(Path::new("/run/credentials/emboss"))) {
+    match Config::parse(text, Path::new("/etc/emboss/emboss.toml"), Some(Path::new("/run/credentials/emboss"))) {
         Ok(config) => {
             assert!(config.validate().is_empty());
             assert!(config.agreements.iter().all(|agreement| config.destination_of(agreement).is_some()));

@@ -217,6 +217,7 @@ CREATE TABLE file (
     epoch               BIGINT NOT NULL,
     sealed_epoch        BIGINT,
     fill_seed           BYTEA  NOT NULL,
+    items_sha256        TEXT,
     file_name           TEXT COLLATE "C",
     sha256              TEXT,
     size_bytes          BIGINT,
@@ -358,16 +359,21 @@ CREATE TABLE event (
 CREATE INDEX event_of_card ON event (institution, card_id) WHERE card_id IS NOT NULL;
 CREATE INDEX event_settled ON event (number) WHERE kind = 'file.settled';
 
--- What persons did, with who and why: written once, never changed, never deleted.
+-- The audit chain: who did what to what and why, written once, never changed, never deleted. Numbers have no gaps; each
+-- entry's MAC, under a key that is not here, covers the one before it (docs/AUDIT.md). No person, no reason.
 CREATE TABLE audit (
-    number  BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    number  BIGINT PRIMARY KEY CHECK (number >= 1),
     at      BIGINT NOT NULL,
     actor   TEXT   NOT NULL,
     action  TEXT COLLATE "C" NOT NULL,
-    subject TEXT   NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
     reason  TEXT   NOT NULL,
-    data    TEXT   NOT NULL
+    data    TEXT COLLATE "C" NOT NULL,
+    key_id  TEXT   NOT NULL,
+    mac     BYTEA  NOT NULL CHECK (octet_length(mac) = 32)
 );
+
+CREATE INDEX audit_of_subject ON audit (subject, number);
 
 CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

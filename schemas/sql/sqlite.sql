@@ -244,6 +244,7 @@ CREATE TABLE file (
     epoch               INTEGER NOT NULL,
     sealed_epoch        INTEGER,
     fill_seed           BLOB    NOT NULL,
+    items_sha256        TEXT,
     file_name           TEXT,
     sha256              TEXT,
     size_bytes          INTEGER,
@@ -332,16 +333,21 @@ CREATE TABLE event (
 CREATE INDEX event_settled ON event (number) WHERE kind = 'file.settled';
 CREATE INDEX event_of_card ON event (institution, card_id) WHERE card_id IS NOT NULL;
 
--- What persons did, with who and why: written once, never changed, never deleted.
+-- The audit chain: who did what to what and why, written once, never changed, never deleted. Numbers have no gaps; each
+-- entry's MAC, under a key that is not here, covers the one before it (docs/AUDIT.md). No person, no reason.
 CREATE TABLE audit (
-    number  INTEGER PRIMARY KEY AUTOINCREMENT,
+    number  INTEGER PRIMARY KEY CHECK (number >= 1),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL,
     action  TEXT    NOT NULL,
     subject TEXT    NOT NULL,
     reason  TEXT    NOT NULL,
-    data    TEXT    NOT NULL
+    data    TEXT    NOT NULL,
+    key_id  TEXT    NOT NULL,
+    mac     BLOB    NOT NULL CHECK (length(mac) = 32)
 ) STRICT;
+
+CREATE INDEX audit_of_subject ON audit (subject, number);
 
 CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
 BEGIN

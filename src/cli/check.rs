@@ -5,8 +5,10 @@
 
 mod destinations;
 mod devices;
+mod keys;
 mod line;
 mod probe;
+mod sealed;
 mod stored;
 
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use crate::agreement::Agreement;
 use crate::ambient::{Clock, Random, SystemClock};
 use crate::config::{Config, ConfigError, Finding, adapters, database, payshield};
 use crate::store::Store;
-use crate::vault::Vault;
 
 use line::Line;
 
@@ -77,7 +78,7 @@ async fn check_opened(
     lines: &mut Vec<Line>,
 ) -> Option<Value> {
     lines.push(Line::good("configuration", "is valid."));
-    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system())).await;
+    let store = adapters::open_store(config, false, Arc::new(SystemClock), Arc::new(Random::system()), None).await;
     lines.push(match &store {
         Ok(_) => Line::good("database", "opens, with the right schema and durability."),
         Err(error) => Line::error("database", chain(error), ""),
@@ -91,8 +92,11 @@ async fn check_opened(
     {
         lines.push(Line::warning(subject, text, action));
     }
-    if let Some(vault) = check_keys(config, now, lines) {
+    if let Some(vault) = keys::check(config, now, lines) {
         devices::check(config, &vault, lines).await;
+        if let Some(store) = &store {
+            lines.extend(sealed::judge(&vault, &**store).await);
+        }
     }
     if let Err(failure) = open_jwe(config) {
         lines.extend(failure.text.lines().map(|text| Line::error("intake.jwe", text, "")));
@@ -124,46 +128,9 @@ async fn check_spool(config: &Config, store: &dyn Store) -> Option<Line> {
     })
 }
 
-/// The vault, where it opens.
-fn check_keys(config: &Config, now: DateTime<Utc>, lines: &mut Vec<Line>) -> Option<Vault> {
-    let (vault, left_out) = match adapters::open_vault_telling(config, Arc::new(Random::system())) {
-        Ok(opened) => opened,
-        Err(findings) => {
-            lines.extend(findings.into_iter().map(Line::from));
-            return None;
-        }
-    };
-    lines.push(Line::good("vault", "opens every key that agreements share."));
-    lines.extend(left_out.into_iter().map(Line::from));
-    let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement));
-    let mut unusable: Vec<Finding> = Vec::new();
-    for finding in terms.flat_map(|terms| adapters::unusable_keys(&terms, &vault, now)) {
-        // Agreements of one house share its keys.
-        if !unusable.contains(&finding) {
-            unusable.push(finding);
-        }
-    }
-    let issuers = config.institutions.iter();
-    unusable.extend(issuers.flat_map(|institution| adapters::unusable_issuer_keys(institution, &vault, now)));
-    lines.extend(unusable.into_iter().map(Line::from));
-    lines.extend(expiring_keys(config, now));
-    Some(vault)
-}
-
-fn days_left(until: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
-    (until - now).num_days()
-}
-
-/// Card keys that end soon or have ended.
-fn expiring_keys(config: &Config, now: DateTime<Utc>) -> Vec<Line> {
-    let ages = &config.warnings.key_expiry_days;
-    let ends = config.keys.iter().filter_map(|key| key.not_after.map(|until| (&key.id, until)));
-    ends.filter_map(|(id, until)| expiry_line(format!("key {id}"), until, now, ages)).collect()
-}
-
 /// R135: a warning 60, 30 and 7 days before an end, an error after it.
 fn expiry_line(subject: String, until: DateTime<Utc>, now: DateTime<Utc>, ages: &[u32]) -> Option<Line> {
-    let left = days_left(until, now);
+    let left = (until - now).num_days();
     let most = ages.iter().copied().max().map_or(0, i64::from);
     let day = until.date_naive();
     if until <= now {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::Failure;
 use super::errors::chain;
@@ -29,9 +31,15 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let importer = Importer::new(&*night.store, &night.vault, &catalogue, &jwe, &*night.clock, &night.random);
     let bar = progress(home.surroundings.terminal);
     let mut total = ImportSummary::default();
-    for path in &arguments.files {
+    let import_id = night.random.uuid().to_string();
+    let mut answers = Digested { inner: io::BufWriter::new(io::stdout().lock()), hasher: Sha256::new() };
+    for (place, path) in arguments.files.iter().enumerate() {
         let mut reader = open(path)?;
-        let mut answers = io::BufWriter::new(io::stdout().lock());
+        if place == 0 {
+            // Begun and ended, as a run is: an import that died has no end.
+            let begun = json!({ "importId": import_id, "holder": opened.holder });
+            night.store.enter("import.begun", &import_id, &begun).await?;
+        }
         let summary = importer
             .import(&mut reader, &mut answers, &mut |lines| bar.set_position(lines))
             .await
@@ -42,11 +50,34 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
         total.refused += summary.refused;
     }
     bar.finish_and_clear();
+    let ended = json!({
+        "importId": import_id, "taken": total.taken, "repeated": total.repeated, "refused": total.refused,
+        "answersSha256": hex::encode(answers.hasher.finalize()),
+    });
+    night.store.enter("import.ended", &import_id, &ended).await?;
     night.store.close().await;
     let mut summary = io::stderr().lock();
     // The summary is for people; a closed stderr must not turn a good import into a bad one.
     let _ = writeln!(summary, "{}", told(&total));
     Ok(u8::from(total.refused > 0))
+}
+
+/// Passes answers on and digests them.
+struct Digested<W> {
+    inner: W,
+    hasher: Sha256,
+}
+
+impl<W: Write> Write for Digested<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// The summary for people.

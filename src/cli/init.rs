@@ -24,7 +24,7 @@ pub(super) async fn init(arguments: &InitArguments, output: &Output) -> Result<u
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let installation = trial::lay_out(&arguments.folder, &Random::system(), clock.now())?;
     let config = Config::load(&installation.config(), None).map_err(|error| Failure::configuration(chain(&error)))?;
-    adapters::open_store(&config, true, clock, Arc::new(Random::system())).await?.close().await;
+    adapters::open_store(&config, true, clock, Arc::new(Random::system()), None).await?.close().await;
     let config = installation.config().display().to_string();
     output.say(format!(
         "Made {config} with test keys, an empty database and the folder out/ as destination.\n\

@@ -4,6 +4,7 @@
 //! object stands on stdout and people's text goes to stderr.
 
 mod abandon;
+mod audit;
 mod check;
 mod demo;
 mod errors;
@@ -12,6 +13,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod keys;
 mod logging;
 mod open;
 mod output;
@@ -85,8 +87,13 @@ enum Command {
     Explain(explain::ExplainArguments),
     /// Prints what happened as JSON Lines, oldest first.
     Events(events::EventsArguments),
+    /// Verifies the audit chain, or prints its entries.
+    #[command(subcommand, disable_help_subcommand = true)]
+    Audit(audit::AuditCommand),
     /// Opens a sealed or plain embossing file, checks schema, totals and signature, and shows it masked.
     Inspect(inspect::InspectArguments),
+    /// Lists the keys of the configuration, takes new ones in, and rotates the data key.
+    Keys(keys::KeysArguments),
     /// Checks configuration, database, keys and destinations, and shows every finding at once.
     Check(check::CheckArguments),
 }
@@ -156,9 +163,11 @@ async fn dispatch(arguments: &Arguments, surroundings: &Surroundings, output: &o
         Command::Resolve(resolve) => resolve::resolve(resolve, &home, output).await,
         Command::Abandon(abandon) => abandon::abandon(abandon, &home, output).await,
         Command::Resend(resend) => resend::resend(resend, &home, output).await,
+        Command::Audit(command) => audit::audit(command, &home, output).await,
         Command::Explain(explain) => explain::explain(explain, &home, output).await,
         Command::Events(events) => events::events(events, &home).await,
         Command::Inspect(inspect) => inspect::inspect(inspect, &home, output).await,
+        Command::Keys(keys) => keys::keys(keys, &home, output).await,
         Command::Check(check) => check::check(check, &home, output).await,
     }
 }

@@ -54,7 +54,7 @@ impl Home<'_> {
         let config = self.config()?;
         logging::start(&config.log);
         let (clock, random) = (Arc::new(SystemClock), Arc::new(Random::system()));
-        Ok(adapters::open_store(&config, false, clock, random).await?)
+        Ok(adapters::open_store(&config, false, clock, random, None).await?)
     }
 
     /// Opens everything a night needs; `create`: makes the database where there is none.
@@ -98,7 +98,8 @@ pub async fn open_night(
 ) -> Result<Night, Failure> {
     // Keys first: where they are at fault, no database is made either.
     let vault = open_vault(config, Arc::clone(&random))?;
-    let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random)).await?;
+    let audit_key = Some(vault.audit_key());
+    let store = adapters::open_store(config, create, Arc::clone(&clock), Arc::clone(&random), audit_key).await?;
     let spool = open_spool(config, &store, &random).await?;
     let terms = config.agreements.iter().filter_map(|agreement| adapters::terms(config, agreement)).collect();
     let nights = config.schedule.cron.parse();

@@ -14,12 +14,26 @@ pub(super) struct PersonArguments {
     /// The file: its final name, with or without .pgp, or its id.
     #[arg(long, value_name = "NAME")]
     file: String,
+    #[command(flatten)]
+    author: Author,
+}
+
+/// Who orders something, and why.
+#[derive(Debug, Args)]
+pub(super) struct Author {
     /// Who orders it; written down for ever.
     #[arg(long, value_name = "WHO")]
     by: String,
     /// Why; written down for ever.
     #[arg(long, value_name = "WHY")]
     reason: String,
+}
+
+impl Author {
+    /// As they may be written down.
+    pub(super) fn authority(&self) -> Result<Authority, Failure> {
+        authority(&self.by, &self.reason)
+    }
 }
 
 /// Carries an order out and tells what came of it.
@@ -29,7 +43,7 @@ pub(super) async fn carry_out(
     home: &Home<'_>,
     output: &Output,
 ) -> Result<u8, Failure> {
-    let authority = authority(&arguments.by, &arguments.reason)?;
+    let authority = arguments.author.authority()?;
     let opened = open(home, output).await?;
     let order = PersonsOrder { action, file: arguments.file.clone(), authority, holder: opened.holder.clone() };
     let report = opened.night.carry_out(&order).await;

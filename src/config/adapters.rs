@@ -21,7 +21,7 @@ use crate::delivery::{DeliveryError, DestinationSecrets};
 use crate::seal::{RecipientCertificate, Recipients, Sealer, Signer};
 
 pub use database::open_store;
-pub use keys::{open_vault, open_vault_telling, unusable_issuer_keys, unusable_keys};
+pub use keys::{GivenBlock, look_at_keys, open_vault, open_vault_telling, unusable_issuer_keys, unusable_keys};
 
 /// The pure rules' view of an agreement; `None` where its house is inactive (R8) or one of the two is not configured.
 pub fn terms(config: &Config, agreement: &Agreement) -> Option<Terms> {

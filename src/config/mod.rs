@@ -11,10 +11,12 @@ pub mod adapters;
 mod agreements;
 pub mod database;
 mod destinations;
+pub mod edit;
 pub mod files;
 mod finding;
 mod institutions;
 pub mod intake;
+mod key_places;
 mod keys;
 pub mod log;
 mod manufacturers;
@@ -44,6 +46,7 @@ use finding::on_one_line;
 
 pub use finding::Finding;
 pub use intake::{IntakeSettings, JweSettings};
+pub use key_places::KeyPlace;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use run::RunSettings;
 pub use schedule::ScheduleSettings;
@@ -147,30 +150,27 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with every finding at once where the file can be read.
     pub fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
-        let file = std::path::absolute(path).map_err(unreadable)?;
-        Self::read(&text, &file, credentials_directory)
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, path, credentials_directory)
     }
 
-    /// The same of the text of a file; nothing is opened. Its paths lead from the folder of `file`, which is absolute.
+    /// As [`Config::load`], of a text that stands in `path`, or is about to.
     ///
     /// # Errors
-    /// [`ConfigError`], but for a file that cannot be read.
-    pub fn read(text: &str, file: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path, credentials_directory: Option<&Path>) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let file = std::path::absolute(path).map_err(unreadable)?;
         let mut config: Self = toml::from_str(text).map_err(|error| {
             let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-            ConfigError::Syntax {
-                path: file.to_owned(),
-                line,
-                column,
-                reason: mask(&on_one_line(without_values(error.message()))),
-            }
+            let reason = mask(&on_one_line(without_values(error.message())));
+            ConfigError::Syntax { path: path.to_owned(), line, column, reason }
         })?;
         paths::resolve(&mut config, file.parent().unwrap_or(Path::new("/")), credentials_directory);
         config.credentials_directory = credentials_directory.map(Path::to_owned);
         let findings = config.validate();
-        if findings.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: file.to_owned(), findings }) }
+        if findings.is_empty() { Ok(config) } else { Err(ConfigError::Invalid { path: path.to_owned(), findings }) }
     }
 
     /// Everything that is wrong, in the order of the sections.

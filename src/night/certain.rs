@@ -101,7 +101,7 @@ impl Night {
 
     /// The end of the run, with its report.
     pub(super) async fn end(&self, report: &Report) -> Result<(), StoreError> {
-        let text = report.to_json().to_string();
+        let text = report.to_stored_json().to_string();
         let again = || self.store.end_run(report.run_id, report.ended_at, report.exit_code(), &text);
         match again().await {
             Err(error) if error.outcome_unknown() => {

@@ -4,8 +4,10 @@
 //! number of records, and only ciphertext reaches the disk (R138).
 
 use std::io::{self, Write};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use zeroize::Zeroize;
@@ -24,7 +26,7 @@ use crate::selection::ReasonCode;
 use crate::settlement::FileEvent;
 use crate::spool::{JournalEntry, JournalLine, SealedFacts, SealedFile};
 use crate::store::{FileRow, PinnedItem};
-use crate::vault::Wrapped;
+use crate::vault::{KeyInfo, Wrapped};
 
 /// Records read at once.
 const PAGE: u32 = 1_000;
@@ -105,12 +107,8 @@ impl Night {
     /// Everything the header says, fixed before the first record is written.
     async fn header(&self, terms: &Terms, file: &FileRow) -> Result<Header, Trouble> {
         let counts = self.store.item_counts(file.file_id).await?;
-        let mut pin_keys = Vec::new();
-        if counts.with_pin > 0 {
-            for key_id in &terms.manufacturer.pin_keys {
-                pin_keys.push(self.pin_key(key_id)?);
-            }
-        }
+        let in_force = || self.vault.zone_keys(&terms.manufacturer.pin_keys, file.data_as_of);
+        let pin_keys = if counts.with_pin > 0 { in_force().into_iter().map(pin_key).collect() } else { Vec::new() };
         let mut header = Header {
             format: file.format,
             version: file.version,
@@ -133,18 +131,6 @@ impl Night {
         Ok(header)
     }
 
-    fn pin_key(&self, key_id: &str) -> Result<PinKeyRef, Trouble> {
-        let key = self.vault.key(key_id).ok_or_else(|| Trouble::Stopped {
-            code: ReasonCode::KeyUnusable,
-            detail: format!("zone PIN key {key_id} is not in the vault"),
-        })?;
-        Ok(PinKeyRef {
-            key_id: key_id.to_owned(),
-            algorithm: key.algorithm.to_string(),
-            kcv: key.shown_kcv().to_owned(),
-        })
-    }
-
     async fn compose(
         &self,
         run: &Run,
@@ -155,7 +141,7 @@ impl Night {
     ) -> Result<Composed, Trouble> {
         let (pieces, waiting) = mpsc::channel(WAITING_CHUNKS);
         let sealing = self.start_sealing(run, file, sealer, waiting);
-        let fell_out = self.write_records(terms, file, header, &pieces).await;
+        let fell_out = self.write_records(run, terms, file, header, &pieces).await;
         fault::reach(Point::Composing);
         if matches!(fell_out, Ok(Written::Whole(_))) {
             // A closed queue means that sealing failed: its own error is the one to report.
@@ -209,6 +195,7 @@ impl Night {
 
     async fn write_records(
         &self,
+        run: &Run,
         terms: &Terms,
         file: &FileRow,
         header: &Header,
@@ -225,9 +212,10 @@ impl Night {
             let items = page.await.map_err(|_| Trouble::Whole(super::NightError::Interrupted))??;
             let Some(last) = items.last() else { break };
             page = self.read_page(file, Some(last.sort_key.clone()));
-            for item in &items {
-                number += 1;
-                match maker.record(number, item).await {
+            let mut records = pin!(maker.records(number + 1, &items));
+            while let Some((item, made)) = records.next().await {
+                self.may_go_on(run)?;
+                match made {
                     Ok(record) if fallen.is_empty() => writer.write(&record)?,
                     // This attempt is lost; going on finds every card that falls out, so that one more will do.
                     Ok(_) => {}
@@ -239,6 +227,7 @@ impl Night {
                 }
                 buffer.hand_over(CHUNK_BYTES, pieces).await;
             }
+            number += items.len() as u64;
             self.observer.progress(&terms.subject(), Stage::Seal, number, header.number_of_records);
         }
         if !fallen.is_empty() {
@@ -274,6 +263,11 @@ impl Night {
         let (store, file_id) = (Arc::clone(&self.store), file.file_id);
         tokio::spawn(async move { store.items(file_id, after.as_deref(), PAGE).await })
     }
+}
+
+/// A zone PIN key as the header announces it.
+fn pin_key(key: &KeyInfo) -> PinKeyRef {
+    PinKeyRef { key_id: key.id.clone(), algorithm: key.algorithm.to_string(), kcv: key.shown_kcv().to_owned() }
 }
 
 enum Written {

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 use super::{Night, NightError, Run};
 use crate::card::FileId;
+use crate::chain::Head;
+use crate::report::chain;
 use crate::settlement::{FileEvent, FileState};
 use crate::spool::{JournalEntry, JournalLine};
 use crate::store::{FileChange, FileRow};
@@ -50,6 +52,23 @@ impl Night {
             }
         }
         Ok(ahead)
+    }
+
+    /// Writes the audit's head down where the database is not: in the journal, in the log, and in what the caller reports.
+    /// Behind what it was all about: where this fails, that was done all the same.
+    pub(super) async fn note_head(&self) -> Option<Head> {
+        let head = match self.store.audit_head().await {
+            Ok(head) => head?,
+            Err(error) => {
+                tracing::warn!("the head of the audit cannot be read: {}", chain(&error));
+                return None;
+            }
+        };
+        if let Err(error) = self.spool.note_head(&head) {
+            tracing::warn!("the head of the audit cannot be written to the journal: {}", chain(&error));
+        }
+        tracing::info!(audit_head = %head, "the head of the audit");
+        Some(head)
     }
 
     /// Brings a file's row up to the line that was not committed. A rename of which only the line is known counts as

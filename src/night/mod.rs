@@ -233,6 +233,7 @@ impl Night {
             unrouted,
             resumed,
             alerts,
+            audit_head: None,
         };
         for alert in &mut report.alerts {
             alert.is_new = !known.contains(&alert.text);
@@ -244,6 +245,7 @@ impl Night {
             tracing::warn!(alert = %alert.code, "{}", alert.text);
         }
         self.end(&report).await?;
+        report.audit_head = self.note_head().await;
         fault::reach(Point::RunEnded);
         Ok(report)
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use futures_util::stream::{self, Stream, StreamExt};
 use zeroize::Zeroizing;
 
 use super::error::Trouble;
@@ -41,10 +42,13 @@ pub(super) enum Fallout {
 
 impl From<CryptoError> for Fallout {
     fn from(error: CryptoError) -> Self {
-        let stopped = |detail| Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail };
+        let stopped = |why| {
+            let detail = format!("{why}. Nothing of this file was sent and its PINs are kept; run again to go on");
+            Trouble::Stopped { code: ReasonCode::CryptoUnavailable, detail }
+        };
         match error {
             CryptoError::Card(detail) => Self::Card(ReasonCode::CryptoUnavailable, detail),
-            CryptoError::Configuration(detail) | CryptoError::Transient(detail) => Self::Stop(stopped(detail)),
+            CryptoError::Configuration(why) | CryptoError::Transient(why) => Self::Stop(stopped(why)),
         }
     }
 }
@@ -79,6 +83,17 @@ struct Pin {
     pvv: Option<Cvv>,
 }
 
+/// Why no PIN block can be made for a file that was claimed at `at`.
+fn no_zone_key(pin_keys: &[String], house: &str, at: DateTime<Utc>) -> String {
+    if pin_keys.is_empty() {
+        return format!("manufacturer {house} has no pin_keys, but its cards have PINs");
+    }
+    format!(
+        "none of the pin_keys {} of manufacturer {house} was in force at {at}, when the file was claimed: put the one that was back, or correct its window, until the file is sealed",
+        pin_keys.join(", ")
+    )
+}
+
 /// R69: a plastic that was moved behind the claim's back is not made; its item is released.
 fn still_to_be_made(item: &PinnedItem) -> Result<(), Fallout> {
     let status = item.plastic.status;
@@ -91,8 +106,24 @@ fn still_to_be_made(item: &PinnedItem) -> Result<(), Fallout> {
 }
 
 impl Personaliser<'_> {
+    /// The records of a page in its order, the first with this number: as many are in the making as the provider answers
+    /// at once, and no more wait to be taken.
+    pub(super) fn records<'s>(
+        &'s self,
+        first: u64,
+        items: &'s [PinnedItem],
+    ) -> impl Stream<Item = (&'s PinnedItem, Result<Record, Fallout>)> {
+        let making = stream::iter((first..).zip(items))
+            .map(move |(number, item)| async move { (item, self.record(number, item).await) });
+        match self.vault.crypto().at_once() {
+            // Queueing what cannot wait would only cost room for each record.
+            0 | 1 => making.then(|made| made).left_stream(),
+            at_once => making.buffered(at_once).right_stream(),
+        }
+    }
+
     /// The record of one item.
-    pub(super) async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
+    async fn record(&self, number: u64, item: &PinnedItem) -> Result<Record, Fallout> {
         let owner = Owner { institution: self.terms.institution.id.clone(), card_id: Some(item.card_id) };
         let pan = self
             .vault
@@ -309,14 +340,12 @@ impl Personaliser<'_> {
 
     async fn block(&self, pan: &Pan, stored: &StoredPin, item: &PinnedItem) -> Result<PinBlock, Fallout> {
         let manufacturer = &self.terms.manufacturer;
-        let Some(zpk) = manufacturer.pin_keys.first() else {
-            return Err(Fallout::Stop(Trouble::Stopped {
-                code: ReasonCode::KeyUnusable,
-                detail: format!("manufacturer {} has no pin_keys, but its cards have PINs", manufacturer.code),
-            }));
+        let Some(zpk) = self.vault.zone_key(&manufacturer.pin_keys, self.at) else {
+            let detail = no_zone_key(&manufacturer.pin_keys, manufacturer.code.as_str(), self.at);
+            return Err(Fallout::Stop(Trouble::Stopped { code: ReasonCode::KeyUnusable, detail }));
         };
         let fill = self.vault.fill(&self.fill_seed, item.record_uid);
-        Ok(self.vault.crypto().pin_block(pan, stored, zpk, manufacturer.pin_block_format, fill).await?)
+        Ok(self.vault.crypto().pin_block(pan, stored, &zpk.id, manufacturer.pin_block_format, fill).await?)
     }
 
     fn pin_mailer(&self, item: &PinnedItem, pin: &Pin) -> Result<PinMailerBlock, Fallout> {

@@ -30,6 +30,7 @@ pub(super) fn file(state: FileState) -> FileRow {
         epoch: 3,
         sealed_epoch: Some(3),
         fill_seed: Vec::new(),
+        items_sha256: None,
         file_name: Some(NAME.to_owned()),
         sha256: Some("ab".repeat(32)),
         size_bytes: Some(1),

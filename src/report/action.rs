@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Alert, FileReport};
+use super::{Alert, FileReport, write_head};
+use crate::chain::Head;
 use crate::settlement::{Authority, FileState};
 
 /// What came of a person's order about a file.
@@ -26,6 +27,8 @@ pub struct ActionReport {
     pub left: Option<String>,
     /// What a person must look at besides.
     pub alerts: Vec<Alert>,
+    /// The head of the audit chain behind it.
+    pub audit_head: Option<Head>,
 }
 
 impl ActionReport {
@@ -47,6 +50,7 @@ impl ActionReport {
             "left": self.left,
             "alerts": self.alerts.iter().map(|a| json!({ "code": a.code, "text": a.text })).collect::<Vec<_>>(),
             "exitCode": self.exit_code(),
+            "auditHead": self.audit_head.map(|head| head.to_string()),
         })
     }
 }
@@ -61,6 +65,6 @@ impl fmt::Display for ActionReport {
         for alert in &self.alerts {
             writeln!(f, "ALERT {}: {}", alert.code, alert.text)?;
         }
-        Ok(())
+        write_head(f, self.audit_head.as_ref())
     }
 }

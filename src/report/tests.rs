@@ -74,6 +74,7 @@ fn report(agreements: Vec<AgreementReport>) -> Report {
         unrouted: Tally::default(),
         resumed: Vec::new(),
         alerts: Vec::new(),
+        audit_head: None,
     }
 }
 

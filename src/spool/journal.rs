@@ -8,6 +8,9 @@
 //! Why facts behind SEALED, as JSON without spaces: the bytes are OpenPGP, which differs each time, so that only who
 //! sealed them knows their digest; with it a crash before the row was written costs no second sealing (fault 3). Lines
 //! of older programs have none.
+//!
+//! A line `AUDIT <number>:<mac>` is of no file: it keeps the head of the audit chain as it was when a run, or what a person
+//! ordered, had ended, so that a chain whose end is cut off in the database is known by what stands here.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -21,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{SpoolError, sync_folder};
 use crate::card::{FileId, InstitutionId, ManufacturerCode, RunId};
+use crate::chain::Head;
 
 /// So much is read at a time from the end of the file, to find where a torn line starts.
 const TAIL: u64 = 64 * 1024;
@@ -130,7 +134,23 @@ impl std::fmt::Display for JournalLine {
     }
 }
 
-pub(super) fn append(folder: &Path, line: &JournalLine) -> Result<(), SpoolError> {
+/// What the journal holds.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    /// The lines of files, the oldest first.
+    pub(super) lines: Vec<JournalLine>,
+    /// The newest head of the audit.
+    pub(super) head: Option<Head>,
+}
+
+/// How a line with a head begins.
+const AUDIT: &str = "AUDIT ";
+
+pub(super) fn append_head(folder: &Path, head: &Head) -> Result<(), SpoolError> {
+    append(folder, &format!("{AUDIT}{head}"))
+}
+
+pub(super) fn append(folder: &Path, line: &impl std::fmt::Display) -> Result<(), SpoolError> {
     let path = path(folder);
     let is_new = !path.exists();
     let mut file = OpenOptions::new()
@@ -150,21 +170,31 @@ pub(super) fn append(folder: &Path, line: &JournalLine) -> Result<(), SpoolError
     if is_new { sync_folder(folder) } else { Ok(()) }
 }
 
-pub(super) fn read(folder: &Path) -> Result<Vec<JournalLine>, SpoolError> {
+pub(super) fn read(folder: &Path) -> Result<Journal, SpoolError> {
     let path = path(folder);
     let mut bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Journal::default()),
         Err(error) => return Err(SpoolError::io("read", &path)(error)),
     };
     // A torn line may be anything, text or not.
     bytes.truncate(whole_lines(&bytes));
-    let mut lines = Vec::new();
+    let mut journal = Journal::default();
     for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let read = std::str::from_utf8(line).ok().and_then(|line| JournalLine::parse(line.trim_end_matches('\n')));
-        lines.push(read.ok_or_else(|| SpoolError::Journal { path: path.clone(), line: index + 1 })?);
+        let taken = std::str::from_utf8(line).ok().and_then(|line| journal.take(line.trim_end_matches('\n')));
+        taken.ok_or_else(|| SpoolError::Journal { path: path.clone(), line: index + 1 })?;
     }
-    Ok(lines)
+    Ok(journal)
+}
+
+impl Journal {
+    fn take(&mut self, line: &str) -> Option<()> {
+        match line.strip_prefix(AUDIT) {
+            Some(head) => self.head = Some(head.parse().ok()?),
+            None => self.lines.push(JournalLine::parse(line)?),
+        }
+        Some(())
+    }
 }
 
 fn path(folder: &Path) -> PathBuf {

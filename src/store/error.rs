@@ -22,6 +22,11 @@ pub enum StoreError {
         /// What is wrong with it, and what to do.
         reason: String,
     },
+    /// Something was to be written that the audit has to tell of, without the audit's key.
+    #[error(
+        "nothing can be entered in the audit: the database was opened without the key that [vault] audit_key names"
+    )]
+    NoAuditKey,
     /// Another run holds the lock (exit 4).
     #[error("another run is at work: {holder}")]
     Locked {

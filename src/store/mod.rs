@@ -4,11 +4,13 @@
 //! guarded by its previous state and its epoch and hits exactly one row; whatever a claim or a settlement does, it
 //! does in one transaction. Ids are apart per institution. Times are UTC microseconds.
 
+mod audits;
 mod error;
 pub mod intake;
 pub mod probes;
 mod route;
 pub mod rows;
+pub mod sealed;
 pub mod settings;
 mod sql;
 pub mod stories;
@@ -21,6 +23,7 @@ use crate::renewal::{Renewable, Renewal};
 use crate::selection::{Dossier, PinAction, ReasonCode, Standing};
 use crate::settlement::{Authority, FileEvent};
 
+pub use audits::{AuditVerdict, Audits, RowFault};
 pub use error::StoreError;
 pub use intake::{IdKind, IntakeWork, NewCard, OrderSubject, StoredAnswer, StoredCard};
 pub use probes::{ProbeRow, Probes};
@@ -29,6 +32,7 @@ pub use rows::{
     AgreementNight, AuditRow, EventRow, FileRow, ItemCounts, ItemPin, NewPin, NightKey, NightState, PinToIssue,
     PinnedItem, PlasticRow, RunKind, RunRow, SettleMismatch, SettleOutcome,
 };
+pub use sealed::{KeyUse, Resealed, Sealed, SealedKind, SealedPlace, SealedRow, UsedFor};
 pub use sql::{PostgresAccess, SqlStore};
 pub use stories::{CardStory, Stories, Subject};
 
@@ -225,7 +229,7 @@ pub trait RunLock: Send + Sync + std::fmt::Debug {}
 
 /// The store.
 #[async_trait]
-pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
+pub trait Store: Audits + Probes + Sealed + Stories + Send + Sync + std::fmt::Debug {
     /// The database's time.
     async fn now(&self) -> Result<DateTime<Utc>, StoreError>;
 
@@ -368,7 +372,7 @@ pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
         authority: &Authority,
     ) -> Result<FileRow, StoreError>;
 
-    /// Writes an audit row, and the event of the same kind, of what no transition brings along: for example that a LIVE
+    /// Writes an entry of the audit, and the event of the same kind, of what no transition brings along: for example that a LIVE
     /// file was opened.
     async fn note_audited(
         &self,
@@ -378,9 +382,6 @@ pub trait Store: Probes + Stories + Send + Sync + std::fmt::Debug {
         authority: &Authority,
         data: &serde_json::Value,
     ) -> Result<(), StoreError>;
-
-    /// What persons ordered, after a number.
-    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
 
     /// Writes an event that no transition brings along and no person is behind.
     async fn note_event(

@@ -9,6 +9,7 @@ use crate::card::{
     Account, Card, CardId, Customer, FileId, InstitutionId, ManufacturerCode, Plastic, PlasticId, PlasticStatus,
     ProductionEvent, RecordUid, RunId,
 };
+use crate::chain::Entry;
 use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
 use crate::settlement::{FileEvent, FileState};
@@ -135,6 +136,8 @@ pub struct FileRow {
     pub sealed_epoch: Option<i64>,
     /// Wrapped fill seed.
     pub fill_seed: Vec<u8>,
+    /// SHA-256 over its live items, lower-case hexadecimal (docs/AUDIT.md).
+    pub items_sha256: Option<String>,
     /// Final name with `.pgp`, once sealed.
     pub file_name: Option<String>,
     /// SHA-256 of the sealed bytes.
@@ -199,6 +202,8 @@ pub struct ItemCounts {
     pub records: u64,
     /// Those with a PIN (any action but NONE).
     pub with_pin: u64,
+    /// Those whose PIN is made for them, whether it is there by now or not.
+    pub new_pin: u64,
     /// Not live any more: items that fell out since the claim because of bad data (fault 26).
     pub fell_out: u64,
 }
@@ -331,21 +336,45 @@ pub struct EventRow {
     pub data: String,
 }
 
-/// One row of the audit: what a person ordered.
+/// One entry of the audit, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
-    /// Its number, growing.
+    /// Its number, 1 and up, without gaps.
     pub number: i64,
     /// When.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// Who: a person, or `emboss` for what a command did by itself.
     pub actor: String,
     /// What, in the word of the event that tells of it.
     pub action: String,
-    /// The file's id.
+    /// The id of a file, a run, a key ...
     pub subject: String,
-    /// Why.
+    /// Why; empty where no person ordered it.
     pub reason: String,
     /// The rest, a JSON object without secrets: the states before and after, names and digests.
     pub data: String,
+    /// The key of its MAC.
+    pub key_id: String,
+    /// Its MAC, 32 bytes.
+    pub mac: Vec<u8>,
+}
+
+impl AuditRow {
+    /// What its MAC is made over.
+    pub fn entry(&self) -> Entry<'_> {
+        Entry {
+            number: self.number,
+            at_us: self.at.timestamp_micros(),
+            actor: &self.actor,
+            action: &self.action,
+            subject: &self.subject,
+            reason: &self.reason,
+            data: &self.data,
+        }
+    }
+
+    /// Whether a person ordered what it tells.
+    pub fn is_ordered(&self) -> bool {
+        !self.reason.is_empty()
+    }
 }

@@ -120,6 +120,11 @@ impl AtRest {
     }
 }
 
+/// The key a sealed value stands under, told from its head; `None` where that is not of the form above.
+pub(super) fn key_id(wrapped: &[u8]) -> Option<&str> {
+    Parts::of(wrapped).map(|parts| parts.key_id)
+}
+
 struct Parts<'a> {
     head: &'a [u8],
     key_id: &'a str,

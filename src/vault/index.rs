@@ -1,4 +1,4 @@
-//! Keyed digests: the PAN index, the MAC over an order, and the fill of PIN blocks.
+//! Keyed digests: the PAN index, the MAC over an order, the key of the audit chain, and the fill of PIN blocks.
 //!
 //! Invariants: equal PANs have equal indices and nothing else can be told from one without the key; the order MAC has
 //! a key of its own, derived, so that no order can be made whose MAC is the index of a PAN.
@@ -10,30 +10,41 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::card::RecordUid;
+use crate::chain::ChainKey;
 
 type HmacSha256 = Hmac<Sha256>;
 
 /// What the order MAC's key is derived for.
 const ORDER_LABEL: &[u8] = b"emboss/order-mac/1";
+/// What the audit chain's key is derived for.
+const CHAIN_LABEL: &[u8] = b"emboss/audit-chain/1";
 
-/// The two digests of the PAN index key, ready to be fed.
+/// What an HMAC key is for: the PAN index and its two digests, ready to be fed, or the audit chain.
 pub(super) struct Index {
     pan: HmacSha256,
     order: HmacSha256,
+    chain: Zeroizing<[u8; 32]>,
 }
 
 impl Index {
     /// `None` where the key has no length HMAC knows.
     pub(super) fn new(key: &[u8]) -> Option<Self> {
-        let mut order = Zeroizing::new([0; 32]);
-        Hkdf::<Sha256>::new(None, key).expand(ORDER_LABEL, &mut *order).ok()?;
+        let derived = |label| {
+            let mut derived = Zeroizing::new([0; 32]);
+            Hkdf::<Sha256>::new(None, key).expand(label, &mut *derived).ok().map(|()| derived)
+        };
         let keyed = |key: &[u8]| <HmacSha256 as KeyInit>::new_from_slice(key).ok();
-        Some(Self { pan: keyed(key)?, order: keyed(&*order)? })
+        Some(Self { pan: keyed(key)?, order: keyed(&*derived(ORDER_LABEL)?)?, chain: derived(CHAIN_LABEL)? })
     }
 
     /// HMAC-SHA-256 of the PAN's digits.
     pub(super) fn pan(&self, pan: &str) -> [u8; 32] {
         self.pan.clone().chain_update(pan).finalize().into_bytes().into()
+    }
+
+    /// The key of an audit chain.
+    pub(super) fn chain(&self, id: &str) -> ChainKey {
+        ChainKey::new(id, self.chain.clone())
     }
 
     /// HMAC-SHA-256 of an order's canonical bytes, under the derived key.

@@ -50,6 +50,13 @@ impl std::fmt::Debug for Wrapped {
     }
 }
 
+impl Wrapped {
+    /// The key it is sealed under; `None` where it is not of the form this program writes.
+    pub fn key_id(&self) -> Option<&str> {
+        at_rest::key_id(&self.0)
+    }
+}
+
 /// What a wrapped secret belongs to: bound as associated data, so that rows cannot be swapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
@@ -256,4 +263,34 @@ pub struct KeyWindow {
     pub not_after: Option<DateTime<Utc>>,
     /// CVK only: reissues until this.
     pub retire_at: Option<DateTime<Utc>>,
+}
+
+crate::card::product::words!(
+    /// Where an instant stands in the window of a key.
+    KeyState {
+        /// Before `not_before`.
+        NotYet = "NOT_YET",
+        /// It may be used for everything.
+        InForce = "IN_FORCE",
+        /// After `not_after`; a CVK still serves reissues.
+        Ended = "ENDED",
+        /// A CVK after `retire_at`.
+        Retired = "RETIRED",
+    }
+);
+
+impl KeyWindow {
+    /// Where an instant stands in it; both of its ends belong to it.
+    pub fn state(&self, at: DateTime<Utc>) -> KeyState {
+        let passed = |until: Option<DateTime<Utc>>| until.is_some_and(|until| at > until);
+        if self.not_before.is_some_and(|from| at < from) {
+            KeyState::NotYet
+        } else if passed(self.retire_at) {
+            KeyState::Retired
+        } else if passed(self.not_after) {
+            KeyState::Ended
+        } else {
+            KeyState::InForce
+        }
+    }
 }

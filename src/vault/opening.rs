@@ -131,6 +131,13 @@ impl fmt::Display for VaultFinding {
 /// # Errors
 /// Every finding at once, protection keys first, in the order of the configuration.
 pub(super) fn opened_ring(keys: &VaultKeys) -> Result<KeyRing, Vec<VaultFinding>> {
+    let (ring, findings) = look_at(keys);
+    if findings.is_empty() { Ok(ring) } else { Err(findings) }
+}
+
+/// The keys that open, and everything that is wrong, protection keys first; no device is asked. For who looks at keys
+/// and computes nothing with them.
+pub fn look_at(keys: &VaultKeys) -> (KeyRing, Vec<VaultFinding>) {
     let dialect = match &keys.provider {
         ProviderKeys::PayShield { settings, .. } => Some(settings.lmk),
         ProviderKeys::Software { .. } => None,
@@ -151,7 +158,7 @@ pub(super) fn opened_ring(keys: &VaultKeys) -> Result<KeyRing, Vec<VaultFinding>
         opening.open(key, &kbpks);
     }
     opening.own_keys(keys);
-    if opening.findings.is_empty() { Ok(opening.ring) } else { Err(opening.findings) }
+    (opening.ring, opening.findings)
 }
 
 struct Opening {

@@ -4,6 +4,10 @@
 //! whoever decides what is made ([`KeyRing::live`], [`KeyRing::live_cvk`]): a CVK that may make no new card still
 //! computes the CVV of the cards it was pinned to.
 
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aes_gcm::Aes256Gcm;
@@ -87,6 +91,30 @@ impl KeyRing {
     pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.zpk(id, ZoneUse::Decrypt)?;
         self.live(id, KeyUsage::PinEncryption, at)
+    }
+
+    /// Those of a list of zone PIN keys that may make blocks for a house at an instant, in the order of the list.
+    pub fn zone_keys(&self, ids: &[String], at: DateTime<Utc>) -> Vec<&KeyInfo> {
+        let usable = |id: &String| {
+            self.zpk(id, ZoneUse::Encrypt).ok()?;
+            self.live(id, KeyUsage::PinEncryption, at).ok()
+        };
+        ids.iter().filter_map(usable).collect()
+    }
+
+    /// The one of a list of zone PIN keys under which blocks for a house are made at an instant: of those in force the
+    /// one that began last; of several that began together, or have no beginning, the first of the list. So a rollover
+    /// is two keys in the list and `not_before` of the new one, and the same instant always gives the same key.
+    pub fn zone_key(&self, ids: &[String], at: DateTime<Utc>) -> Option<&KeyInfo> {
+        self.zone_keys(ids, at).into_iter().min_by_key(|key| Reverse(key.window.not_before))
+    }
+
+    /// Whether a key is one that makes blocks for a house, whenever that may be.
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, or a mode of use that forbids it.
+    pub fn encrypts_for_house(&self, id: &str) -> Result<&KeyInfo, KeyError> {
+        self.zpk(id, ZoneUse::Encrypt).map(|key| &key.info)
     }
 
     /// A key under the LMK of a payment HSM, for its usage.
@@ -202,117 +230,5 @@ fn not_retired(key: &KeyInfo, at: DateTime<Utc>) -> Result<(), KeyError> {
     match key.window.retire_at {
         Some(until) if at > until => Err(KeyError::Retired { id: key.id.clone(), until }),
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-    use zeroize::Zeroizing;
-
-    use super::*;
-    use crate::vault::KeyWindow;
-    use crate::vault::tr31::OpenedBlock;
-
-    fn instant(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn ring() -> KeyRing {
-        let window = KeyWindow {
-            not_before: Some(instant("2026-01-01T00:00:00Z")),
-            not_after: Some(instant("2029-01-01T00:00:00Z")),
-            retire_at: None,
-        };
-        let cvk = KeyWindow { retire_at: Some(instant("2033-01-01T00:00:00Z")), ..window };
-        let mut ring = KeyRing::default();
-        let keys = [("cvk-1", "C0", 'T', 'C', 16, cvk), ("pvk-1", "V2", 'T', 'C', 16, KeyWindow::default())];
-        let keys =
-            keys.into_iter().chain([("zpk-1", "P0", 'T', 'E', 16, window), ("zpk-2", "P0", 'A', 'D', 16, window)]);
-        let keys = keys.chain([("dek-1", "D0", 'A', 'B', 32, window), ("pin-1", "D0", 'A', 'B', 16, window)]);
-        for (id, usage, algorithm, mode, length, window) in keys.chain([("pix-1", "M7", 'H', 'C', 32, window)]) {
-            let key = Zeroizing::new((1..=length).map(|byte| byte * 3).collect());
-            let block = OpenedBlock { usage: usage.to_owned(), algorithm, mode, exportability: 'N', hash: None, key };
-            assert!(ring.add(Key::admit(id, &block, window).unwrap()));
-        }
-        ring
-    }
-
-    #[test]
-    fn a_key_is_refused_for_every_other_usage() {
-        let ring = ring();
-        let at = instant("2027-01-01T00:00:00Z");
-        for (id, own) in [("cvk-1", "C0"), ("pvk-1", "V2"), ("zpk-1", "P0"), ("dek-1", "D0"), ("pix-1", "M7")] {
-            for usage in KeyUsage::ALL {
-                let live = ring.live(id, *usage, at);
-                assert_eq!(live.is_ok(), usage.as_str() == own, "{id} as {usage}");
-            }
-            let used = [ring.cvk(id).is_ok(), ring.pvk(id).is_ok(), ring.zpk_tdes(id, ZoneUse::Encrypt).is_ok()];
-            assert_eq!(used, ["C0", "V2", "P0"].map(|usage| usage == own), "{id}");
-            let used = [ring.data(id).is_ok(), ring.pin_storage(id).is_ok(), ring.index(id).is_ok()];
-            assert_eq!(used, ["D0", "D0", "M7"].map(|usage| usage == own), "{id}");
-        }
-        assert_eq!(ring.live("cvk-9", KeyUsage::Hmac, at).unwrap_err(), KeyError::Unknown { id: "cvk-9".to_owned() });
-    }
-
-    #[test]
-    fn algorithm_and_mode_are_checked_too() {
-        let ring = ring();
-        assert!(matches!(ring.zpk_aes("zpk-1", ZoneUse::Encrypt), Err(KeyError::WrongAlgorithm { .. })));
-        assert!(matches!(ring.zpk_tdes("zpk-2", ZoneUse::Decrypt), Err(KeyError::WrongAlgorithm { .. })));
-        assert!(matches!(ring.data("pin-1"), Err(KeyError::WrongAlgorithm { .. })));
-        assert!(ring.pin_storage("pin-1").is_ok());
-        assert!(matches!(ring.zpk_tdes("zpk-1", ZoneUse::Decrypt), Err(KeyError::Mode { .. })));
-        assert!(matches!(ring.zpk_aes("zpk-2", ZoneUse::Encrypt), Err(KeyError::Mode { .. })));
-        assert!(ring.zpk_tdes("zpk-1", ZoneUse::Compare).is_ok());
-        assert!(ring.zpk_aes("zpk-2", ZoneUse::Compare).is_ok());
-    }
-
-    #[test]
-    fn the_window_is_kept_to_the_second() {
-        let ring = ring();
-        let (from, until) = (instant("2026-01-01T00:00:00Z"), instant("2029-01-01T00:00:00Z"));
-        let second = TimeDelta::seconds(1);
-        let live = |at| ring.live("zpk-1", KeyUsage::PinEncryption, at);
-        assert_eq!(live(from - second).unwrap_err(), KeyError::TooEarly { id: "zpk-1".to_owned(), from });
-        assert!(live(from).is_ok());
-        assert!(live(until).is_ok());
-        assert_eq!(live(until + second).unwrap_err(), KeyError::Ended { id: "zpk-1".to_owned(), until });
-        assert!(ring.live("pvk-1", KeyUsage::PinVerification, instant("1999-01-01T00:00:00Z")).is_ok());
-    }
-
-    #[test]
-    fn the_end_of_a_cvk_ends_new_cards_only_and_its_retirement_ends_reissues() {
-        let ring = ring();
-        let (until, retired) = (instant("2029-01-01T00:00:00Z"), instant("2033-01-01T00:00:00Z"));
-        let second = TimeDelta::seconds(1);
-        let cvk = |wanted, at| ring.live_cvk("cvk-1", wanted, at).map(|_| ());
-        assert_eq!(cvk(CvkUse::New, until), Ok(()));
-        assert_eq!(cvk(CvkUse::New, until + second), Err(KeyError::Ended { id: "cvk-1".to_owned(), until }));
-        assert_eq!(cvk(CvkUse::Reissue, until + second), Ok(()));
-        assert_eq!(cvk(CvkUse::Reissue, retired), Ok(()));
-        let end = KeyError::Retired { id: "cvk-1".to_owned(), until: retired };
-        assert_eq!(cvk(CvkUse::Reissue, retired + second), Err(end.clone()));
-        assert_eq!(cvk(CvkUse::New, retired + second), Err(end));
-        let early = instant("2025-12-31T23:59:59Z");
-        assert!(matches!(cvk(CvkUse::Reissue, early), Err(KeyError::TooEarly { .. })));
-        assert!(matches!(ring.live_cvk("pvk-1", CvkUse::Reissue, until), Err(KeyError::WrongUsage { .. })));
-    }
-
-    #[test]
-    fn an_id_is_there_once() {
-        let mut ring = ring();
-        let again = Zeroizing::new((1..=16).collect());
-        let block = OpenedBlock {
-            usage: "C0".to_owned(),
-            algorithm: 'T',
-            mode: 'C',
-            exportability: 'N',
-            hash: None,
-            key: again,
-        };
-        assert!(!ring.add(Key::admit("pvk-1", &block, KeyWindow::default()).unwrap()));
-        assert_eq!(ring.info("pvk-1").unwrap().usage, KeyUsage::PinVerification);
-        assert_eq!(ring.infos().count(), 7);
     }
 }

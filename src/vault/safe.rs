@@ -18,6 +18,7 @@ use super::{CardCrypto, Owner, Purpose, Pvv, StoredPin, Wrapped};
 use crate::agreement::Product;
 use crate::ambient::Random;
 use crate::card::{Cvv, FileId, InstitutionId, Pan, RecordUid};
+use crate::chain::{ChainKey, ChainKeys};
 
 /// Keys, encryption at rest and card cryptography of one program.
 #[derive(Debug, Clone)]
@@ -25,6 +26,9 @@ pub struct Vault {
     ring: Arc<KeyRing>,
     at_rest: Arc<AtRest>,
     pan_index_key: String,
+    audit_key: String,
+    /// Of stored PINs, where this process keeps them.
+    pin_storage_key: Option<String>,
     crypto: Arc<dyn CardCrypto>,
     devices: Option<Arc<Devices>>,
 }
@@ -37,6 +41,10 @@ impl Vault {
     /// environment published test keys.
     pub fn open(keys: VaultKeys, random: Arc<Random>) -> Result<Self, Vec<VaultFinding>> {
         let ring = Arc::new(opened_ring(&keys)?);
+        let pin_storage_key = match &keys.provider {
+            ProviderKeys::Software { pin_storage_key, .. } => Some(pin_storage_key.clone()),
+            ProviderKeys::PayShield { .. } => None,
+        };
         let (crypto, devices): (Arc<dyn CardCrypto>, _) = match keys.provider {
             ProviderKeys::Software { pin_storage_key, allow_software_pin } => {
                 let pins_allowed = !keys.live || allow_software_pin;
@@ -50,7 +58,9 @@ impl Vault {
             }
         };
         let at_rest = AtRest { ring: Arc::clone(&ring), data_key: keys.data_key, random };
-        Ok(Self { ring, at_rest: Arc::new(at_rest), pan_index_key: keys.pan_index_key, crypto, devices })
+        let at_rest = Arc::new(at_rest);
+        let (pan_index_key, audit_key) = (keys.pan_index_key, keys.audit_key);
+        Ok(Self { ring, at_rest, pan_index_key, audit_key, pin_storage_key, crypto, devices })
     }
 
     /// The same vault drawing from another source: one for each of the agreements that are at work at once.
@@ -58,6 +68,11 @@ impl Vault {
         let at_rest = self.at_rest.with_random(random);
         let crypto = self.crypto.with_random(random).unwrap_or_else(|| Arc::clone(&self.crypto));
         Self { at_rest: Arc::new(at_rest), crypto, ..self.clone() }
+    }
+
+    /// The same vault with card cryptography by another provider, which must have the same keys.
+    pub fn with_crypto(&self, crypto: Arc<dyn CardCrypto>) -> Self {
+        Self { crypto, ..self.clone() }
     }
 
     /// Who computes CVVs, PINs and PIN blocks.
@@ -105,6 +120,33 @@ impl Vault {
     /// [`KeyError`]: no such key, another usage or mode of use, too early or ended.
     pub fn live_for_issuer(&self, id: &str, at: DateTime<Utc>) -> Result<&KeyInfo, KeyError> {
         self.ring.live_for_issuer(id, at)
+    }
+
+    /// The keys that a night seals new secrets under and that are not in force at an instant, by their setting: the data
+    /// key, and with `pins` that of stored PINs.
+    pub fn own_keys_not_in_force(&self, pins: bool, at: DateTime<Utc>) -> Vec<(&'static str, KeyError)> {
+        let data = Some(("data_key", &self.at_rest.data_key));
+        let stored_pins = self.pin_storage_key.as_ref().filter(|_| pins).map(|id| ("pin_storage_key", id));
+        let fault = |(role, id): (_, &String)| Some((role, self.live(id, KeyUsage::DataEncryption, at).err()?));
+        data.into_iter().chain(stored_pins).filter_map(fault).collect()
+    }
+
+    /// As [`KeyRing::zone_keys`].
+    pub fn zone_keys(&self, ids: &[String], at: DateTime<Utc>) -> Vec<&KeyInfo> {
+        self.ring.zone_keys(ids, at)
+    }
+
+    /// As [`KeyRing::zone_key`].
+    pub fn zone_key(&self, ids: &[String], at: DateTime<Utc>) -> Option<&KeyInfo> {
+        self.ring.zone_key(ids, at)
+    }
+
+    /// As [`KeyRing::encrypts_for_house`].
+    ///
+    /// # Errors
+    /// [`KeyError`]: no such key, another usage, or a mode of use that forbids it.
+    pub fn encrypts_for_house(&self, id: &str) -> Result<&KeyInfo, KeyError> {
+        self.ring.encrypts_for_house(id)
     }
 
     /// Whether the keys that a new plastic of a product pins may be used for new cards at an instant.
@@ -194,6 +236,24 @@ impl Vault {
         })
     }
 
+    /// The id of the key that new values are sealed under.
+    pub fn data_key(&self) -> &str {
+        &self.at_rest.data_key
+    }
+
+    /// A value of its owner and purpose, opened and sealed anew under the data key; `None` where it is sealed under that
+    /// already, which is told from its head alone.
+    ///
+    /// # Errors
+    /// [`VaultError`] where it does not open.
+    pub fn resealed(&self, owner: &Owner, purpose: &Purpose, wrapped: &Wrapped) -> Result<Option<Wrapped>, VaultError> {
+        if wrapped.key_id() == Some(self.data_key()) {
+            return Ok(None);
+        }
+        let clear = self.at_rest.open(owner, purpose, wrapped)?;
+        Ok(Some(self.at_rest.seal(owner, purpose, &clear)))
+    }
+
     /// The index of a PAN: the same for the same PAN, telling nothing else.
     pub fn pan_index(&self, pan: &Pan) -> [u8; 32] {
         self.index().pan(pan.expose())
@@ -202,6 +262,19 @@ impl Vault {
     /// The MAC over an order's canonical bytes, which may hold secrets and so must not be stored as a plain digest.
     pub fn order_mac(&self, order: &[u8]) -> [u8; 32] {
         self.index().order(order)
+    }
+
+    /// The key that entries of the audit chain are made under.
+    pub fn audit_key(&self) -> ChainKey {
+        #[expect(clippy::expect_used, reason = "Safe because: open refuses an audit key that is not an M7 key")]
+        self.ring.index(&self.audit_key).expect("the audit key is in the ring").chain(&self.audit_key)
+    }
+
+    /// The keys that entries of the audit chain may have been made under: this one, and those before it that are still
+    /// configured.
+    pub fn audit_keys(&self) -> ChainKeys {
+        let others = self.ring.infos().filter(|key| key.usage == KeyUsage::Hmac && key.id != self.pan_index_key);
+        others.filter_map(|key| Some(self.ring.index(&key.id).ok()?.chain(&key.id))).collect()
     }
 
     /// The fill of a record's PIN block, from its file's seed.

@@ -18,7 +18,7 @@ const KEYS: [(&str, &str, Use, &str, &str); 5] = [
 const CHECK_CVV: &str = "633";
 
 /// A trial whose keys of cards these devices have.
-fn trial(devices: &[&Hsm]) -> Trial {
+pub(crate) fn trial(devices: &[&Hsm]) -> Trial {
     let trial = Trial::new();
     let text = std::fs::read_to_string(trial.path("emboss.toml")).unwrap();
     let mut written = text.replace("provider = \"software\"", "provider = \"payshield\"");

@@ -5,10 +5,14 @@ use std::path::Path;
 
 use crate::support::trial::{Outcome, emboss};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 16] = [
     "demo", "init", "import", "plan", "run", "schedule", "status", "resolve", "abandon", "resend", "explain", "events",
-    "inspect", "check",
+    "audit", "inspect", "keys", "check",
 ];
+
+/// Commands of a command.
+const PARTS: [[&str; 2]; 5] =
+    [["audit", "verify"], ["audit", "export"], ["keys", "list"], ["keys", "import"], ["keys", "rotate"]];
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/help/{name}.txt"));
@@ -40,12 +44,17 @@ fn the_help_of_every_command_is_frozen() {
     for command in COMMANDS {
         golden(command, &help(&[command, "--help"]));
     }
+    for [command, part] in PARTS {
+        golden(&format!("{command}-{part}"), &help(&[command, part, "--help"]));
+    }
 }
 
 #[test]
 fn help_is_made_of_sentences() {
-    for command in COMMANDS {
-        let text = help(&[command, "--help"]);
+    let parts = PARTS.iter().map(|part| part.to_vec());
+    for command in COMMANDS.iter().map(|command| vec![*command]).chain(parts) {
+        let text = help(&[&command[..], &["--help"]].concat());
+        let command = command.join(" ");
         let about = text.lines().next().unwrap();
         assert!(about.starts_with(char::is_uppercase) && about.ends_with('.'), "{command}: {about}");
         let options = text.split("\n\n").skip(2).flat_map(|part| part.lines().skip(1));

@@ -8,6 +8,11 @@ mod support;
 #[path = "../support/hsm/mod.rs"]
 mod hsm;
 
+#[path = "../faults/process.rs"]
+#[allow(dead_code, reason = "used as far as a command needs it")]
+mod process;
+
+mod audit;
 mod commands;
 mod devices;
 mod exit_codes;
@@ -15,12 +20,13 @@ mod explain;
 mod hardening;
 mod help;
 mod inspect;
+mod key_import;
+mod key_list;
 mod people;
 mod probe;
-#[path = "../faults/process.rs"]
-#[allow(dead_code, reason = "the faults use all of it")]
-mod process;
+mod rotation;
 mod schedule;
+mod secured_devices;
 mod shapes;
 
 #[test]

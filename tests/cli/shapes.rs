@@ -37,7 +37,8 @@ fn counts(object: &Value) -> [&Value; 5] {
 
 #[track_caller]
 fn is_report(report: &Value, more: &str) {
-    has_all(report, RUN, &format!("runId startedAt endedAt warnings resumed {more}"));
+    has_all(report, RUN, &format!("runId startedAt endedAt warnings resumed {more} auditHead"));
+    assert!(report["auditHead"].as_str().unwrap().parse::<emboss::chain::Head>().is_ok(), "{}", report["auditHead"]);
     has_keys(&report["undelivered"], &["byState"]);
     has_keys(&report["held"], &["total", "byReason"]);
     has_keys(&report["excluded"], &["total", "byReason"]);
@@ -133,7 +134,10 @@ fn persons_orders() {
     for (more, order) in [(&[][..], "resend"), (&["--duplicate"], "resend --duplicate")] {
         let outcome = trial.run(&[&["resend"], &person[..], more].concat()).exits(0);
         let object = outcome.object();
-        has_keys(&object, &["command", "order", "by", "reason", "from", "file", "done", "left", "alerts", "exitCode"]);
+        has_keys(
+            &object,
+            &["command", "order", "by", "reason", "from", "file", "done", "left", "alerts", "exitCode", "auditHead"],
+        );
         has_all(&object["file"], FILE, MORE_OF_A_FILE);
         let told = ["command", "order", "by", "reason", "from", "left", "alerts", "exitCode"].map(|key| &object[key]);
         let expected = json!(["resend", order, "anna", "they lost it", "SETTLED", null, [], 0]);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use emboss::ambient::{Random, SystemClock};
 use emboss::card::{CardId, InstitutionId};
+use emboss::chain::Head;
 use emboss::config::{Config, adapters};
-use emboss::store::{EventRow, FileRow, PinnedItem, Store};
+use emboss::store::{AuditVerdict, EventRow, FileRow, PinnedItem, Store};
 use emboss::vault::{Owner, Vault, Wrapped};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -62,6 +63,20 @@ impl Books {
         books
     }
 
+    /// The audit, verified to the newest head of a journal.
+    pub(crate) fn audit(config: &Config, journal: &Path) -> AuditVerdict {
+        let text = std::fs::read_to_string(journal).unwrap_or_default();
+        let newest = text.lines().rev().find_map(|line| line.strip_prefix("AUDIT "));
+        let kept: Vec<Head> = newest.map(|head| head.parse().expect("a head")).into_iter().collect();
+        let vault = adapters::open_vault(config, Arc::new(Random::system())).expect("a vault");
+        runtime().block_on(async {
+            let store = open(config).await;
+            let verdict = store.verify_audit(&vault.audit_keys(), &kept).await.expect("it is read");
+            store.close().await;
+            verdict
+        })
+    }
+
     /// The only file.
     pub(crate) fn file(&self) -> &FileRow {
         assert_eq!(self.files.len(), 1, "{:?}", self.files);
@@ -78,6 +93,18 @@ impl Books {
         moves
     }
 
+    /// Card number and PIN, as its provider stores it, of every item that has one.
+    pub(crate) fn stored_pins(&self) -> Vec<(String, Vec<u8>)> {
+        let items = self.items.iter().filter_map(|item| Some((item, item.pin.as_ref()?)));
+        let opened = items.map(|(item, pin)| {
+            let owner = Owner { institution: institution(), card_id: Some(item.card_id) };
+            let stored = self.vault.open_pin(&owner, pin.version, &Wrapped(pin.stored.clone())).expect("it opens");
+            let pan = self.vault.open_pan(&owner, &Wrapped(item.pan.clone())).expect("it opens");
+            (pan.expose().to_owned(), stored.bytes.to_vec())
+        });
+        opened.collect()
+    }
+
     /// Whether a PIN block of a file, under a zone key, opens to the PIN that the database has for an item.
     pub(crate) fn block_is_of(&self, item: &PinnedItem, block: &emboss::card::PinBlock) -> bool {
         let owner = Owner { institution: institution(), card_id: Some(item.card_id) };
@@ -90,7 +117,7 @@ impl Books {
 
 async fn open(config: &Config) -> Arc<dyn Store> {
     let random = Arc::new(Random::system());
-    adapters::open_store(config, false, Arc::new(SystemClock), random).await.expect("it opens")
+    adapters::open_store(config, false, Arc::new(SystemClock), random, None).await.expect("it opens")
 }
 
 /// The first column of what a query finds in a SQLite database, as text.

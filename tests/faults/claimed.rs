@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::books::Books;
 use crate::house::Arrived;
 use crate::promise;
-use crate::site::{Database, Site};
+use crate::site::{Database, Site, Special};
 
 pub(crate) const POINTS: [Point; 5] =
     [Point::ClaimUncommitted, Point::ClaimCommitted, Point::PinMade, Point::PinsSaved, Point::Composing];
@@ -74,6 +74,22 @@ fn f02_killed_after_some_pins_were_saved_no_card_gets_a_second_one(database: Dat
     assert_eq!(all.pins, 3);
 }
 
+/// More PINs than one checkpoint saves: killed behind the first, when others are in memory only, and resumed.
+fn f02_killed_between_two_checkpoints_what_was_saved_stays(database: Database) {
+    let site = Site::with(database, Special { crowd: 510, ..Special::default() });
+    site.dies_at(Point::PinsSaved.name());
+    let first = pins(&site.books());
+    assert!((1..=500).contains(&first.len()), "{} of 513 PINs at the first checkpoint", first.len());
+    // The one it dies with is lost, and nobody has seen it.
+    site.dies_at(Point::PinMade.name());
+    assert_eq!(pins(&site.books()), first);
+    let report = site.resumes();
+    promise::check(&site, &report, "between two checkpoints");
+    let last = pins(&site.books());
+    assert_eq!((last.len(), site.books().pins), (513, 513));
+    assert!(first.iter().all(|(uid, pin)| last[uid] == *pin), "R40: the first PIN that was saved wins");
+}
+
 /// Composed three times: what was sealed by a try that died is, opened, byte for byte what the house reads in the end.
 fn f02_every_try_at_composing_gives_the_same_plaintext(database: Database) {
     let site = Site::new(database);
@@ -101,5 +117,6 @@ crate::on_each_database!(
     f01_killed_before_the_claim_commits_nothing_happened,
     f02_killed_between_claim_and_seal_it_is_the_same_file_again,
     f02_killed_after_some_pins_were_saved_no_card_gets_a_second_one,
+    f02_killed_between_two_checkpoints_what_was_saved_stays,
     f02_every_try_at_composing_gives_the_same_plaintext,
 );

@@ -7,6 +7,9 @@
 
 #[path = "../support/cards.rs"]
 mod cards;
+#[allow(dead_code, reason = "every test file uses another part of it")]
+#[path = "../support/hsm/mod.rs"]
+mod hsm;
 #[path = "../support/recount.rs"]
 mod recount;
 #[path = "../support/mod.rs"]
@@ -30,6 +33,7 @@ mod wire;
 
 mod claimed;
 mod database;
+mod device;
 mod night;
 mod overtaken;
 mod renamed;

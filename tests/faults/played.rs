@@ -276,6 +276,7 @@ impl<'a> Play<'a> {
             })
             .collect();
         self.opened = files.iter().map(|file| (file.name.clone(), file.clone())).collect();
+        self.site.audit_is_sound(&self.story.join("\n"));
         let books = self.site.books();
         let seen = Seen { files: &files, books: &books };
         let wrong = if is_at_rest { seen.at_rest(&self.due) } else { seen.always() };

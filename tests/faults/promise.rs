@@ -37,6 +37,7 @@ pub(crate) fn check_the_night(site: &Site, what: &str) -> Document {
     check_records(&books, &document, what);
     check_plastics(&books, &document, what);
     check_pins(&books, &blocks, what);
+    site.audit_is_sound(what);
     document
 }
 

@@ -196,6 +196,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
     #[track_caller]
     pub(crate) fn dies_at(&self, point: &str) {
         self.start(&format!("kill@{point}")).dies_by(Signal::KILL);
+        self.audit_is_sound(point);
     }
 
     /// Runs the night to its end.
@@ -280,6 +281,13 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
         Books::read(&self.config(), self.pins())
     }
 
+    /// Whatever happened: what the database holds is what the audit tells of it, to the head that the journal keeps.
+    #[track_caller]
+    pub(crate) fn audit_is_sound(&self, what: &str) {
+        let verdict = Books::audit(&self.config(), &self.path("spool/journal"));
+        assert!(verdict.is_sound(), "{what}: {verdict:?}");
+    }
+
     /// The events behind a number, as a reader of the feed asks for them.
     pub(crate) fn events_after(&self, number: i64) -> Vec<Value> {
         Outcome::of(&mut self.emboss(&["events", "--after", &number.to_string()])).exits(0).lines()
@@ -308,6 +316,7 @@ stripe = {{ track1 = \"00000{{cvv}}\", track2 = \"00000{{cvv}}\" }}
             let shown = if words[0] == "PUBLISHED" { 1 } else { 2 };
             words[..shown].join(" ")
         };
-        text.lines().map(entry).collect()
+        // A head of the audit is of no file.
+        text.lines().filter(|line| !line.starts_with("AUDIT ")).map(entry).collect()
     }
 }

@@ -147,6 +147,14 @@ impl Bank {
         self.night.vault.open_pan(&owner, &Wrapped(stored.pan)).unwrap().expose().to_owned()
     }
 
+    /// What the database holds is what the audit tells of it, to the head that the journal keeps.
+    pub(crate) fn audit_is_sound(&self) {
+        let kept: Vec<_> = self.night.spool.newest_head().unwrap().into_iter().collect();
+        let keys = self.night.vault.audit_keys();
+        let verdict = self.wait(self.night.store.verify_audit(&keys, &kept)).unwrap();
+        assert!(verdict.is_sound(), "{verdict:?}");
+    }
+
     /// A key of the installation, in clear.
     pub(crate) fn key(&self, id: &str) -> Vec<u8> {
         let read = |name: &str| fs::read_to_string(self.path("keys").join(name)).unwrap().trim().to_owned();

@@ -173,6 +173,7 @@ impl Life {
         let (book, activated) = (&self.book, &self.activated);
         let locked = |card: u32| book.cards[&card].product.locked;
         ledger::is_sound(&self.bank, locked, |card, number| activated.contains(&(card, number)));
+        self.bank.audit_is_sound();
     }
 
     fn count(&mut self, forecast: &Forecast) {

@@ -157,6 +157,7 @@ impl Desk {
         let path = folder.path().join("emboss.db");
         let patience = Duration::from_secs(5);
         let store = SqlStore::sqlite(&path, patience, Arc::new(clock), Arc::clone(&random), true).await.unwrap();
+        let store = store.with_audit_key(vault.audit_key());
         let jwe = JweKeys::default();
         Self { folder, store, vault, random, clock, catalogue: catalogue(CATALOGUE), jwe }
     }

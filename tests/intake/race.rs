@@ -26,6 +26,7 @@ async fn on_postgres() -> (Desk, Database, PgConnection) {
     let mut desk = with_card().await;
     let clock: Arc<dyn Clock> = Arc::new(desk.clock);
     desk.store = SqlStore::postgres(access, Duration::from_secs(30), Some(clock), true).await.unwrap();
+    desk.store = desk.store.with_audit_key(desk.vault.audit_key());
     desk.customers().await;
     desk.take(&new_card("3001", json!({"productCode": "VISA_PIN", "embossing": {}}))).await;
     let other = PgConnectOptions::from_str(&database.url()).unwrap().password(PASSWORD).connect().await.unwrap();

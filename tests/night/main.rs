@@ -4,6 +4,8 @@
 
 #[path = "../support/rigged.rs"]
 mod rigged;
+#[path = "../support/rigged_crypto.rs"]
+mod rigged_crypto;
 #[path = "../support/site.rs"]
 mod site;
 #[path = "../support/mod.rs"]
@@ -14,6 +16,7 @@ mod tripwire;
 mod composed;
 mod counted;
 mod delivered;
+mod device;
 mod kept;
 mod ordered;
 mod people;
@@ -24,6 +27,7 @@ mod random;
 mod renewed;
 mod reported;
 mod resumed;
+mod rolled;
 mod selected;
 mod set_pins;
 mod settled;

@@ -82,7 +82,7 @@ async fn site_in(state: FileState) -> Site {
 }
 
 async fn audit(site: &Site) -> Vec<String> {
-    site.texts("SELECT actor || ' ' || action || ' ' || reason FROM audit ORDER BY number").await
+    site.texts("SELECT actor || ' ' || action || ' ' || reason FROM audit WHERE reason <> '' ORDER BY number").await
 }
 
 async fn moved(site: &Site) -> usize {

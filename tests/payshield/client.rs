@@ -5,8 +5,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use emboss::ambient::Random;
 use emboss::card::Pan;
-use emboss::vault::CryptoError;
+use emboss::vault::key_set::PVV_KEY;
 use emboss::vault::payshield::command::{Class, Command, Reply};
 use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::pool::Pool;
@@ -15,13 +16,13 @@ use emboss::vault::payshield::{asking, reply};
 use emboss::vault::settings::LmkDialect;
 pub use emboss::vault::settings::PayShieldSettings;
 
-use crate::hsm::lmk::Dialect;
-use crate::hsm::{Hsm, account_of};
+use emboss::vault::{CryptoError, KeyUsage, ProviderKeys, PvvSpec, Vault, VaultKeys};
 
-/// How long a missing answer is waited for here: long enough for a loaded machine, and often waited for in vain.
-pub const TIMEOUT_MS: u32 = 1_500;
+use crate::hsm::lmk::{Dialect, Use};
+use crate::hsm::{Hsm, account_of, vector_key};
+use crate::vector_keys::vault_keys_under_lmk;
 
-/// What a configuration says about these devices.
+/// What a configuration says about these devices, where no answer is waited for in vain: a loaded machine is no fault.
 pub fn settings(devices: &[&Hsm]) -> PayShieldSettings {
     PayShieldSettings {
         lmk: match devices[0].dialect() {
@@ -32,11 +33,16 @@ pub fn settings(devices: &[&Hsm]) -> PayShieldSettings {
         devices: devices.iter().map(|device| device.address()).collect(),
         connections: 2,
         commands_per_s: None,
-        timeout_ms: TIMEOUT_MS,
+        timeout_ms: 30_000,
         attempts: 3,
         header_length: 4,
         tls: None,
     }
+}
+
+/// The same where an answer stays away.
+pub fn impatient(devices: &[&Hsm]) -> PayShieldSettings {
+    PayShieldSettings { timeout_ms: 1_500, ..settings(devices) }
 }
 
 /// A client with these settings.
@@ -47,6 +53,30 @@ pub fn pool(settings: &PayShieldSettings) -> Arc<Pool> {
 /// A client over TLS.
 pub fn tls_pool(settings: &PayShieldSettings, files: &TlsFiles) -> Arc<Pool> {
     Arc::new(Pool::of(settings, Some(files)).unwrap())
+}
+
+/// What a vault is opened from whose keys of cards a device has.
+pub fn keys_of(device: &Hsm, settings: PayShieldSettings) -> VaultKeys {
+    let provider = ProviderKeys::PayShield { settings: Box::new(settings), tls: None };
+    vault_keys_under_lmk(provider, |label, usage, algorithm| {
+        let what_for = match usage {
+            KeyUsage::CardVerification => Use::Cvk,
+            KeyUsage::PinVerification => Use::Pvk,
+            _ => Use::Zpk,
+        };
+        let held = device.dialect() == Dialect::KeyBlock || algorithm.is_tdes();
+        held.then(|| device.wrapped(&vector_key(label), what_for))
+    })
+}
+
+/// A vault whose keys of cards a device has.
+pub fn vault(device: &Hsm, settings: PayShieldSettings) -> Vault {
+    Vault::open(keys_of(device, settings), Arc::new(Random::seeded(2))).unwrap()
+}
+
+/// The PVV of these tests.
+pub fn pvv_spec() -> PvvSpec {
+    PvvSpec { key_id: PVV_KEY.to_owned(), pvki: "1".to_owned() }
 }
 
 /// Nothing here may take longer.
@@ -87,8 +117,8 @@ pub async fn done(pool: &Pool, command: Command) {
     assert_eq!(Class::of(&reply.error), Class::Done, "{reply:?}");
 }
 
-/// Fails unless the PIN is one that a device made for this very card.
-pub fn is_its_own(devices: &[&Hsm], pan: &Pan, sealed: &[u8]) {
+/// The clear PIN; fails unless it is one that a device made for this very card.
+pub fn is_its_own(devices: &[&Hsm], pan: &Pan, sealed: &[u8]) -> String {
     let account = account_of(pan.expose());
     let clear = devices[0].clear_pin(pan.expose(), sealed);
     let clear = clear.unwrap_or_else(|| panic!("what {pan:?} was given is not its PIN"));
@@ -99,6 +129,7 @@ pub fn is_its_own(devices: &[&Hsm], pan: &Pan, sealed: &[u8]) {
         .map(|made| made.pin)
         .collect();
     assert!(made.contains(&clear), "{pan:?} was given a PIN that no device made for it");
+    clear
 }
 
 /// Fails where the client did what it must never do, on any of the devices.

@@ -6,15 +6,15 @@ use emboss::ambient::Random;
 use emboss::vault::payshield::pool::Pool;
 use emboss::vault::payshield::tls::TlsFiles;
 use emboss::vault::settings::{HsmTlsSettings, PayShieldSettings};
-use emboss::vault::{KeyUsage, ProviderKeys, Vault, VaultKeys};
+use emboss::vault::{ProviderKeys, Vault, VaultKeys};
 use openssl::pkey::PKey;
 use openssl::symm::Cipher;
 
-use crate::client::settings;
+use crate::client::{keys_of, settings};
 use crate::hsm::authority::Authority;
-use crate::hsm::lmk::{Dialect, Use};
-use crate::hsm::{Hsm, Setup, vector_key};
-use crate::vector_keys::{vault_keys, vault_keys_under_lmk};
+use crate::hsm::lmk::Dialect;
+use crate::hsm::{Hsm, Setup};
+use crate::vector_keys::vault_keys;
 
 fn device() -> Hsm {
     Hsm::start(&Setup::new(Dialect::Variant))
@@ -22,17 +22,6 @@ fn device() -> Hsm {
 
 fn payshield(settings: PayShieldSettings) -> ProviderKeys {
     ProviderKeys::PayShield { settings: Box::new(settings), tls: None }
-}
-
-fn under_lmk(device: &Hsm, settings: PayShieldSettings) -> VaultKeys {
-    vault_keys_under_lmk(payshield(settings), |label, usage, algorithm| {
-        let what_for = match usage {
-            KeyUsage::CardVerification => Use::Cvk,
-            KeyUsage::PinVerification => Use::Pvk,
-            _ => Use::Zpk,
-        };
-        algorithm.is_tdes().then(|| device.wrapped(&vector_key(label), what_for))
-    })
 }
 
 fn findings(keys: VaultKeys) -> Vec<String> {
@@ -43,7 +32,7 @@ fn findings(keys: VaultKeys) -> Vec<String> {
 #[test]
 fn nothing_is_connected_to_at_opening() {
     let hsm = device();
-    assert_eq!(findings(under_lmk(&hsm, settings(&[&hsm]))), [""; 0]);
+    assert_eq!(findings(keys_of(&hsm, settings(&[&hsm]))), [""; 0]);
     assert_eq!(hsm.journal().connections(), 0);
 }
 
@@ -65,11 +54,11 @@ fn a_key_of_cards_is_not_opened_in_this_process_beside_a_payment_hsm() {
 #[test]
 fn a_key_under_an_lmk_needs_a_payment_hsm_and_its_form() {
     let hsm = device();
-    let mut keys = under_lmk(&hsm, settings(&[&hsm]));
+    let mut keys = keys_of(&hsm, settings(&[&hsm]));
     keys.provider = ProviderKeys::Software { pin_storage_key: "pin-1".to_owned(), allow_software_pin: false };
     let needed = "is under the LMK of a payment HSM, which needs provider \"payshield\"";
     assert!(findings(keys).contains(&format!("key cvk-1 {needed}")));
-    let mut keys = under_lmk(&hsm, settings(&[&hsm]));
+    let mut keys = keys_of(&hsm, settings(&[&hsm]));
     for key in keys.keys.iter_mut().filter(|key| key.id == "cvk-1") {
         key.block = key.block.replacen('U', "X", 1);
     }
@@ -88,7 +77,7 @@ fn tls_that_is_set_and_was_not_read_is_no_plain_tcp() {
         server_name: None,
     };
     let settings = PayShieldSettings { tls: Some(tls), ..settings(&[&hsm]) };
-    assert_eq!(findings(under_lmk(&hsm, settings)), ["payshield.tls is set, and its files were not read"]);
+    assert_eq!(findings(keys_of(&hsm, settings)), ["payshield.tls is set, and its files were not read"]);
 }
 
 #[test]

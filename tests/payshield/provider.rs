@@ -3,37 +3,16 @@
 use std::sync::Arc;
 
 use emboss::agreement::Cvv2Expiry;
-use emboss::ambient::Random;
 use emboss::card::{Expiry, PinBlockFormat, SecretHex};
 use emboss::vault::key_set::{CVV_KEY, CVV2_KEY, PVV_KEY};
 use emboss::vault::settings::PayShieldSettings;
-use emboss::vault::{CryptoError, CvvSpec, KeyUsage, ProviderKeys, PvvSpec, StoredPin, Vault};
+use emboss::vault::{CryptoError, CvvSpec, StoredPin};
 
 use crate::card_crypto_contract::{Provider, keeps_the_contract};
-use crate::client::{behaved, card, settings, within};
+use crate::client::{behaved, card, pvv_spec, settings, vault, within};
 use crate::hsm::faults::{Act, When};
-use crate::hsm::lmk::{Dialect, PinForm, Use};
+use crate::hsm::lmk::{Dialect, PinForm};
 use crate::hsm::{Hsm, Setup, account_of, vector_key};
-use crate::vector_keys::vault_keys_under_lmk;
-
-/// A vault whose card keys these devices have.
-fn vault(device: &Hsm, settings: PayShieldSettings) -> Vault {
-    let provider = ProviderKeys::PayShield { settings: Box::new(settings), tls: None };
-    let keys = vault_keys_under_lmk(provider, |label, usage, algorithm| {
-        let what_for = match usage {
-            KeyUsage::CardVerification => Use::Cvk,
-            KeyUsage::PinVerification => Use::Pvk,
-            _ => Use::Zpk,
-        };
-        let held = device.dialect() == Dialect::KeyBlock || algorithm.is_tdes();
-        held.then(|| device.wrapped(&vector_key(label), what_for))
-    });
-    Vault::open(keys, Arc::new(Random::seeded(2))).unwrap()
-}
-
-fn pvv_spec() -> PvvSpec {
-    PvvSpec { key_id: PVV_KEY.to_owned(), pvki: "1".to_owned() }
-}
 
 #[tokio::test]
 async fn payshield_keeps_the_contract_with_either_lmk_and_any_pin_length() {

@@ -82,7 +82,7 @@ pub fn normalised(value: &Value) -> Value {
 
 fn normal_field(name: &str, value: &Value) -> Value {
     match (name, value) {
-        ("sha256" | "sizeBytes" | "durationsMs", found) if !found.is_null() => Value::from("(differs)"),
+        ("sha256" | "sizeBytes" | "durationsMs" | "auditHead", found) if !found.is_null() => Value::from("(differs)"),
         // Where a house could not be reached, its path stands there, and the name with its ending.
         ("reason", Value::String(text)) if text.contains('/') => Value::from(
             text.split(' ').map(|word| if word.contains('/') { "(path)" } else { word }).collect::<Vec<_>>().join(" "),

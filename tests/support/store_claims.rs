@@ -296,7 +296,7 @@ pub(crate) async fn r40_the_first_pin_of_a_request_wins(store: &dyn Store) {
     marked_cards(store, [1, 2, 3]).await;
     let run = Run::begin(store, 20, 1).await;
     let file = run.claim(store, &mut Script::default()).await.files[0].file_id;
-    assert_eq!(store.item_counts(file).await.unwrap(), ItemCounts { records: 3, with_pin: 3, fell_out: 0 });
+    assert_eq!(store.item_counts(file).await.unwrap(), ItemCounts { records: 3, with_pin: 3, new_pin: 3, fell_out: 0 });
     let due = store.pins_to_issue(file, None, 2).await.unwrap();
     assert_eq!(due.len(), 2);
     assert_eq!((due[0].record_uid, due[0].card_id, due[0].version), (uid(1), card_id(1), 1));

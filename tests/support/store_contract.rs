@@ -15,6 +15,9 @@ pub(crate) mod files;
 #[path = "store_people.rs"]
 pub(crate) mod people;
 
+#[path = "store_audit.rs"]
+pub(crate) mod audit;
+
 #[path = "store_stories.rs"]
 pub(crate) mod stories;
 
@@ -23,6 +26,9 @@ pub(crate) mod settlements;
 
 #[path = "store_renewals.rs"]
 pub(crate) mod renewals;
+
+#[path = "store_sealed.rs"]
+pub(crate) mod sealed;
 
 #[path = "store_orders.rs"]
 pub(crate) mod intake;
@@ -101,6 +107,14 @@ macro_rules! contract {
                 a_duplicate_lets_items_go_and_their_requests_stay_sent,
                 only_a_settled_file_is_duplicated,
             }
+            audit {
+                a_night_is_entered_step_by_step,
+                what_persons_order_stands_in_the_same_chain,
+                items_that_leave_a_file_are_entered,
+                a_file_that_is_filled_again_or_repeated_has_its_own_digest,
+                more_files_than_one_of_a_claim_are_entered_each,
+                what_is_entered_alone_tells_no_event,
+            }
             stories {
                 r54_a_claim_writes_down_what_stays,
                 what_stays_is_written_with_its_claim_or_not_at_all,
@@ -120,6 +134,16 @@ macro_rules! contract {
                 r111_a_card_that_changed_since_it_was_read_is_left_out,
                 fault_22_a_run_that_was_superseded_renews_nothing,
                 renewals_take_no_plastic_id_that_is_used,
+            }
+            sealed {
+                key_uses_are_counted_by_key_and_by_what_for,
+                sealed_values_come_in_pages_by_primary_key,
+                a_value_is_replaced_where_it_is_the_one_that_was_read,
+                a_rotation_leaves_values_that_open_under_the_new_key_alone,
+                a_value_of_another_row_or_under_an_unknown_key_is_told_and_left,
+                two_rotations_at_once_do_no_harm,
+                a_rotation_that_is_told_to_stop_goes_on_the_next_time,
+                a_card_that_is_changed_during_a_rotation_keeps_both_changes,
             }
             settlements {
                 r60_nothing_moves_before_the_settlement_and_all_with_it,

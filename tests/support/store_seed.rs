@@ -2,13 +2,20 @@
 
 use chrono::{DateTime, Utc};
 use emboss::card::*;
+use emboss::chain::ChainKey;
 use emboss::selection::{ReasonCode, Request};
 use emboss::store::{IntakeWork, NewCard, Store};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// An instant, for example `at("2026-11-20T03:00:00Z")`.
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
+}
+
+/// The key of the audit's entries.
+pub(crate) fn audit_key() -> ChainKey {
+    ChainKey::new("audit-1", Zeroizing::new([7; 32]))
 }
 
 /// The issuer most tests use.

@@ -266,9 +266,14 @@ impl State {
 
     /// Without the rows that every run writes about itself.
     pub fn besides_the_run(mut self) -> Self {
-        for table in ["run", "agreement_night", "meta", "event", "sqlite_sequence"] {
+        for table in ["run", "agreement_night", "meta", "event", "audit", "sqlite_sequence"] {
             self.database.remove(table);
         }
+        for (journal, _) in self.spool.iter_mut().filter(|(_, name)| name == "journal") {
+            let of_files = journal.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"AUDIT "));
+            *journal = of_files.flatten().copied().collect();
+        }
+        self.spool.retain(|(content, _)| !content.is_empty());
         self
     }
 }

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use emboss::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
+use emboss::chain::{ChainKeys, Head};
 use emboss::renewal::Renewable;
 use emboss::selection::{Dossier, ReasonCode};
 use emboss::settlement::{Authority, FileEvent};
 use emboss::store::{
-    AgreementNight, AuditRow, CardStory, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork,
-    ItemCounts, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow, Probes, RenewalOrder, RunLock,
-    RunRow, SettleOutcome, Stay, Store, StoreError, Stories, Subject,
+    AgreementNight, AuditRow, AuditVerdict, Audits, CardStory, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange,
+    FileRow, IntakeWork, ItemCounts, KeyUse, NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, ProbeRow,
+    Probes, RenewalOrder, Resealed, RunLock, RunRow, Sealed, SealedKind, SealedPlace, SealedRow, SettleOutcome, Stay,
+    Store, StoreError, Stories, Subject,
 };
 
 /// Whether the step itself still happens.
@@ -123,6 +125,50 @@ impl Probes for Tripwire {
     async fn probe(&self, destination: &str) -> Result<Option<ProbeRow>, StoreError> {
         self.here()?;
         self.inner.probe(destination).await
+    }
+}
+
+#[async_trait]
+impl Sealed for Tripwire {
+    async fn key_uses(&self) -> Result<Vec<KeyUse>, StoreError> {
+        self.here()?;
+        self.inner.key_uses().await
+    }
+
+    async fn sealed(
+        &self,
+        kind: SealedKind,
+        after: Option<&SealedPlace>,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>, StoreError> {
+        self.here()?;
+        self.inner.sealed(kind, after, limit).await
+    }
+
+    async fn reseal(&self, kind: SealedKind, rows: &[Resealed]) -> Result<u64, StoreError> {
+        self.step("reseal", self.inner.reseal(kind, rows)).await
+    }
+}
+
+#[async_trait]
+impl Audits for Tripwire {
+    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
+        self.here()?;
+        self.inner.audit(after, limit).await
+    }
+
+    async fn audit_head(&self) -> Result<Option<Head>, StoreError> {
+        self.here()?;
+        self.inner.audit_head().await
+    }
+
+    async fn enter(&self, action: &'static str, subject: &str, data: &serde_json::Value) -> Result<(), StoreError> {
+        self.step("enter", self.inner.enter(action, subject, data)).await
+    }
+
+    async fn verify_audit(&self, keys: &ChainKeys, kept: &[Head]) -> Result<AuditVerdict, StoreError> {
+        self.here()?;
+        self.inner.verify_audit(keys, kept).await
     }
 }
 
@@ -327,11 +373,6 @@ impl Store for Tripwire {
         data: &serde_json::Value,
     ) -> Result<(), StoreError> {
         self.step("note_audited", self.inner.note_audited(action, institution, subject, authority, data)).await
-    }
-
-    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        self.here()?;
-        self.inner.audit(after, limit).await
     }
 
     async fn note_event(

@@ -7,12 +7,13 @@ use zeroize::Zeroizing;
 
 use super::{read_public, secret_text, told};
 use crate::ambient::{Clock, Random};
+use crate::chain::ChainKey;
 use crate::config::Config;
 use crate::store::settings::{DatabaseAddress, PostgresAddress};
 use crate::store::{PostgresAccess, SqlStore, Store, StoreError};
 
 /// Opens the database; with `create`, makes it where it is not there. `clock` is the time of a SQLite database; a
-/// server has its own.
+/// server has its own. Without `audit_key` nothing can be written that the audit has to tell of.
 ///
 /// # Errors
 /// [`StoreError`], which names the database or the key that is at fault.
@@ -21,14 +22,19 @@ pub async fn open_store(
     create: bool,
     clock: Arc<dyn Clock>,
     random: Arc<Random>,
+    audit_key: Option<ChainKey>,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let busy_timeout = Duration::from_secs(config.database.busy_timeout_s);
     let address = config.database.address();
-    Ok(Arc::new(match address.map_err(|fault| settings("url", format!("it {fault}: {}", fault.action())))? {
+    let store = match address.map_err(|fault| settings("url", format!("it {fault}: {}", fault.action())))? {
         DatabaseAddress::Sqlite(path) => SqlStore::sqlite(&path, busy_timeout, clock, random, create).await?,
         DatabaseAddress::Postgres(address) => {
             SqlStore::postgres(access(config, address)?, busy_timeout, None, create).await?
         }
+    };
+    Ok(Arc::new(match audit_key {
+        Some(key) => store.with_audit_key(key),
+        None => store,
     }))
 }
 

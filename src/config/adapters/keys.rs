@@ -7,18 +7,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use zeroize::Zeroizing;
 
 use super::{secret, secret_text, told};
-use crate::agreement::{Institution, Terms};
+use crate::agreement::{Institution, Manufacturer, Terms};
 use crate::ambient::Random;
 use crate::card::PinBlockFormat;
 use crate::config::files::{FileError, read_public};
-use crate::config::{Config, Finding};
+use crate::config::{Config, Finding, KeyPlace};
 use crate::document::Environment;
+use crate::vault::opening::look_at;
 use crate::vault::payshield::tls::TlsFiles;
+use crate::vault::ring::KeyRing;
 use crate::vault::settings::{HsmTlsSettings, KbpkSettings, KeySettings, Provider};
 use crate::vault::{
-    KbpkComponents, KeyUsage, KeyWindow, Protection, ProviderKeys, Vault, VaultFinding, VaultKeys, WrappedKey,
+    KbpkComponents, KeyState, KeyUsage, KeyWindow, Protection, ProviderKeys, Vault, VaultFinding, VaultKeys, WrappedKey,
 };
 
 /// Opens the vault with every key. A faulty zone PIN key is left out and logged: it stops only the agreements that need
@@ -44,7 +47,7 @@ pub fn open_vault_telling(config: &Config, random: Arc<Random>) -> Result<(Vault
         let shared = faults.iter().filter(|(id, _)| !zone_keys.contains(id.as_str()));
         shared.map(|(_, finding)| finding.clone()).collect()
     };
-    let (keys, mut faults) = vault_keys(config, &BTreeSet::new());
+    let (keys, mut faults) = vault_keys(config, &BTreeSet::new(), None);
     let vault = match shared(&faults) {
         stopping if !stopping.is_empty() => return Err(stopping),
         _ => Vault::open(keys, Arc::clone(&random)),
@@ -58,11 +61,29 @@ pub fn open_vault_telling(config: &Config, random: Arc<Random>) -> Result<(Vault
             }
             faults.extend(found);
             let left_out = faults.iter().map(|(id, _)| id.clone()).collect();
-            let again = Vault::open(vault_keys(config, &left_out).0, random);
+            let again = Vault::open(vault_keys(config, &left_out, None).0, random);
             again.map_err(|found| by_key(found).into_iter().map(|(_, finding)| finding).collect::<Vec<_>>())?
         }
     };
     Ok((vault, faults.into_iter().map(|(_, finding)| finding).collect()))
+}
+
+/// A key whose block is not in its file yet.
+#[derive(Debug, Clone, Copy)]
+pub struct GivenBlock<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The block, one line.
+    pub block: &'a str,
+}
+
+/// The keys that open, and what is wrong with the others, by key id or the name of a protection key; no device is asked.
+/// The block of `given` is taken from there and not from its file.
+pub fn look_at_keys(config: &Config, given: Option<GivenBlock<'_>>) -> (KeyRing, Vec<(String, Finding)>) {
+    let (keys, mut faults) = vault_keys(config, &BTreeSet::new(), given);
+    let (ring, found) = look_at(&keys);
+    faults.extend(by_key(found));
+    (ring, faults)
 }
 
 /// What the vault found, by the key's id or the protection key's name.
@@ -76,28 +97,25 @@ fn by_key(found: Vec<VaultFinding>) -> Vec<(String, Finding)> {
 
 /// Keys nothing but zones use.
 fn zone_keys(config: &Config) -> BTreeSet<&str> {
-    let houses = config.manufacturers.iter().flat_map(|house| &house.pin_keys);
-    let issuers = config.institutions.iter().flat_map(|institution| &institution.set_pin_keys);
-    let mut zone: BTreeSet<&str> = houses.chain(issuers).map(String::as_str).collect();
-    let vault = &config.vault;
-    let own = [&vault.data_key, &vault.pan_index_key, &vault.audit_key].into_iter().chain(&vault.pin_storage_key);
-    let of_products = config.products.iter().flat_map(|product| {
-        let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
-        [Some(&product.cvv2_key), product.cvv_key.as_ref(), pvv_key].into_iter().flatten()
-    });
-    for shared in own.chain(of_products) {
-        zone.remove(shared.as_str());
-    }
-    zone
+    let ids = config.keys.iter().map(|key| key.id.as_str());
+    ids.filter(|id| {
+        let places = config.key_places(id);
+        !places.is_empty() && places.iter().all(KeyPlace::is_of_a_zone)
+    })
+    .collect()
 }
 
 /// What the vault opens from, and the files that could not be read, by the id they belong to.
-fn vault_keys(config: &Config, left_out: &BTreeSet<String>) -> (VaultKeys, Vec<(String, Finding)>) {
+fn vault_keys(
+    config: &Config,
+    left_out: &BTreeSet<String>,
+    given: Option<GivenBlock<'_>>,
+) -> (VaultKeys, Vec<(String, Finding)>) {
     let mut faults = Vec::new();
     let kbpks = config.vault.kbpk.iter().map(|(name, kbpk)| kbpk_components(config, name, kbpk, &mut faults)).collect();
     let provider = provider_keys(config, &mut faults);
     let wanted = config.keys.iter().filter(|key| !left_out.contains(&key.id));
-    let keys = wanted.filter_map(|key| wrapped_key(config, key, &mut faults)).collect();
+    let keys = wanted.filter_map(|key| wrapped_key(config, key, given, &mut faults)).collect();
     let keys = VaultKeys {
         kbpks,
         keys,
@@ -163,14 +181,23 @@ fn kbpk_components(
     }
 }
 
-fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Finding)>) -> Option<WrappedKey> {
+fn wrapped_key(
+    config: &Config,
+    key: &KeySettings,
+    given: Option<GivenBlock<'_>>,
+    faults: &mut Vec<(String, Finding)>,
+) -> Option<WrappedKey> {
     let window = KeyWindow { not_before: key.not_before, not_after: key.not_after, retire_at: key.retire_at };
     let protection = match (&key.lmk, &key.kbpk) {
         (Some(told), _) => Protection::Lmk(*told),
         // Validation asks for one of the two.
         (None, kbpk) => Protection::Kbpk(kbpk.clone().unwrap_or_default()),
     };
-    match secret_text(config, &key.block_file) {
+    let block = match given.filter(|given| given.id == key.id) {
+        Some(given) => Ok(Zeroizing::new(given.block.to_owned())),
+        None => secret_text(config, &key.block_file),
+    };
+    match block {
         Ok(block) => Some(WrappedKey {
             id: key.id.clone(),
             block: block.as_str().to_owned(),
@@ -186,16 +213,17 @@ fn wrapped_key(config: &Config, key: &KeySettings, faults: &mut Vec<(String, Fin
     }
 }
 
-/// Why the agreement cannot be produced at `at` with the vault's keys: zone PIN keys of another usage, of an algorithm
-/// that does not fit the PIN block format, or not in force; card keys of another usage. Empty where it can.
+/// Why the agreement cannot be produced at `at` with the vault's keys: own keys that are not in force, zone PIN keys of
+/// another usage or of an algorithm that does not fit the PIN block format, or none of them in force; card keys of
+/// another usage. Empty where it can.
 pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Finding> {
     let house = &terms.manufacturer;
-    let mut found = Vec::new();
-    for (place, id) in house.pin_keys.iter().enumerate() {
-        // The first is used; the others are announced for a rollover and need not be in force yet.
-        let fault = zone_key_fault(house.pin_block_format, vault, id, (place == 0).then_some(at));
-        found.extend(fault.map(|fault| Finding::sentence(format!("[[manufacturer]] {} pin_keys", house.code), &fault)));
-    }
+    let pins = terms.products.values().any(|product| product.pin.is_some());
+    let own = vault.own_keys_not_in_force(pins, at).into_iter();
+    let mut found: Vec<Finding> =
+        own.map(|(role, fault)| Finding::sentence(format!("[vault] {role}"), &fault)).collect();
+    let of_zone = zone_key_faults(house, vault, at).into_iter();
+    found.extend(of_zone.map(|fault| Finding::sentence(format!("[[manufacturer]] {} pin_keys", house.code), &fault)));
     for product in terms.products.values() {
         let pvv_key = product.pin.as_ref().map(|pin| &pin.pvv_key);
         let wanted = [
@@ -218,26 +246,35 @@ pub fn unusable_keys(terms: &Terms, vault: &Vault, at: DateTime<Utc>) -> Vec<Fin
 }
 
 /// Which of the institution's `set_pin_keys` cannot take its PIN blocks in at `at`. Orders are then refused; a night has
-/// no use for these keys, so they stop no agreement.
+/// no use for these keys, so they stop no agreement. While one of them is in force, others may have ended or begin later.
 pub fn unusable_issuer_keys(institution: &Institution, vault: &Vault, at: DateTime<Utc>) -> Vec<Finding> {
+    let ids = &institution.set_pin_keys;
+    let one_is_live = ids.iter().any(|id| vault.live_for_issuer(id, at).is_ok());
     let fault = |id: &String| match vault.key(id) {
         None => Some(not_opened(id)),
+        Some(key) if one_is_live && key.window.state(at) != KeyState::InForce => None,
         Some(_) => vault.live_for_issuer(id, at).err().map(|error| error.to_string()),
     };
     let subject = || format!("[[institution]] {} set_pin_keys", institution.id);
-    institution.set_pin_keys.iter().filter_map(fault).map(|fault| Finding::sentence(subject(), &fault)).collect()
+    ids.iter().filter_map(fault).map(|fault| Finding::sentence(subject(), &fault)).collect()
 }
 
 fn not_opened(id: &str) -> String {
     format!("key {id} could not be opened: run `emboss check` to see why")
 }
 
-fn zone_key_fault(
-    format: PinBlockFormat,
-    vault: &Vault,
-    id: &str,
-    in_force_at: Option<DateTime<Utc>>,
-) -> Option<String> {
+/// Every key of the list must be one for this house, whenever it begins; one of them must be in force.
+fn zone_key_faults(house: &Manufacturer, vault: &Vault, at: DateTime<Utc>) -> Vec<String> {
+    let ids = &house.pin_keys;
+    let unfit: Vec<String> = ids.iter().filter_map(|id| unfit_zone_key(house.pin_block_format, vault, id)).collect();
+    if !unfit.is_empty() || vault.zone_key(ids, at).is_some() {
+        return unfit;
+    }
+    let not_in_force = |id: &String| vault.live(id, KeyUsage::PinEncryption, at).err();
+    ids.iter().filter_map(not_in_force).map(|error| error.to_string()).collect()
+}
+
+fn unfit_zone_key(format: PinBlockFormat, vault: &Vault, id: &str) -> Option<String> {
     let Some(key) = vault.key(id) else {
         return Some(not_opened(id));
     };
@@ -248,6 +285,6 @@ fn zone_key_fault(
         let needed = if aes { "an AES" } else { "a TDES" };
         Some(format!("key {id} is {}, but {format} needs {needed} key", key.algorithm))
     } else {
-        vault.live(id, KeyUsage::PinEncryption, in_force_at?).err().map(|error| error.to_string())
+        vault.encrypts_for_house(id).err().map(|error| error.to_string())
     }
 }

@@ -107,10 +107,10 @@ async fn the_database_is_made_only_where_that_is_asked_for() {
     let (config, _folder) = (config.load(), config.folder);
     let clock: Arc<dyn Clock> = Arc::new(FixedClock(now()));
     let random = Arc::new(Random::seeded(1));
-    let refused = open_store(&config, false, Arc::clone(&clock), Arc::clone(&random)).await;
+    let refused = open_store(&config, false, Arc::clone(&clock), Arc::clone(&random), None).await;
     assert!(matches!(refused, Err(StoreError::Unavailable { .. })));
-    open_store(&config, true, Arc::clone(&clock), Arc::clone(&random)).await.unwrap();
-    open_store(&config, false, clock, random).await.unwrap();
+    open_store(&config, true, Arc::clone(&clock), Arc::clone(&random), None).await.unwrap();
+    open_store(&config, false, clock, random, None).await.unwrap();
 }
 
 #[test]
@@ -226,29 +226,78 @@ fn a_key_serves_its_own_usage_only() {
     assert_eq!(installation.unusable_keys(), ["[[product]] 100001/GIFT_CARD cvv2_key: key zpk-2 has usage P0, not C0"]);
 }
 
-#[test]
-fn the_first_zone_key_is_in_force_and_the_next_may_wait() {
+/// Both zone PIN keys TDES, as the format of the house needs them; the list as given, with these windows.
+fn two_zone_keys(list: &str, first: &str, second: &str) -> Installation {
     let mut installation = Installation::new();
-    let base = installation.text.clone();
-    let later = "id = \"zpk-1\"\nnot_before = 2026-07-01T00:00:00Z";
-    installation.text = base.replace("id = \"zpk-1\"", later);
-    assert_eq!(
-        installation.unusable_keys(),
-        ["[[manufacturer]] HOUSE_A pin_keys: key zpk-1 must not be used before 2026-07-01 00:00:00 UTC"]
-    );
-    let random = Random::seeded(9);
     let zones = [("zpk-1", KeyAlgorithm::Tdes2Key), ("zpk-2", KeyAlgorithm::Tdes2Key)];
-    installation.keys = make_test_keys(&random, &zones).unwrap();
-    let rollover =
-        base.replace("pin_keys = [\"zpk-1\"]", "pin_keys = [\"zpk-2\", \"zpk-1\"]").replace("id = \"zpk-1\"", later);
-    installation.text = rollover;
+    installation.keys = make_test_keys(&Random::seeded(9), &zones).unwrap();
     for key in &installation.keys.keys {
         installation.write(&format!("keys/{}.tr31", key.id), 0o600, key.block.as_bytes());
     }
     for (name, component) in ["kbpk-1", "kbpk-2"].iter().zip(&installation.keys.components) {
         installation.write(&format!("credentials/{name}"), 0o440, component.as_bytes());
     }
-    assert_eq!(installation.unusable_keys(), [""; 0]);
+    let text = installation.text.replace("pin_keys = [\"zpk-1\"]", &format!("pin_keys = {list}"));
+    let text = text.replace("id = \"zpk-1\"", &format!("id = \"zpk-1\"\n{first}"));
+    installation.text = text.replace("id = \"zpk-2\"", &format!("id = \"zpk-2\"\n{second}"));
+    installation
+}
+
+/// `now()` is 2026-06-12T03:00:00Z.
+#[test]
+fn an_ended_zone_key_or_one_that_has_not_begun_stops_nothing_while_another_is_in_force() {
+    let (begins, ended) = ("not_before = 2026-06-12T03:00:01Z", "not_after = 2026-06-12T02:59:59Z");
+    for (list, first, second) in [
+        (r#"["zpk-1", "zpk-2"]"#, "", begins),
+        (r#"["zpk-2", "zpk-1"]"#, "", begins),
+        (r#"["zpk-1", "zpk-2"]"#, ended, "not_before = 2026-06-12T03:00:00Z"),
+        (r#"["zpk-1", "zpk-2"]"#, "not_after = 2026-06-12T03:00:00Z", begins),
+    ] {
+        assert_eq!(two_zone_keys(list, first, second).unusable_keys(), [""; 0], "{list} {first} {second}");
+    }
+    let subject = "[[manufacturer]] HOUSE_A pin_keys: key";
+    let too_early = |id| format!("{subject} {id} must not be used before 2026-06-12 03:00:01 UTC");
+    assert_eq!(two_zone_keys(r#"["zpk-1"]"#, begins, "").unusable_keys(), [too_early("zpk-1")]);
+    let of_the_gap = two_zone_keys(r#"["zpk-1", "zpk-2"]"#, ended, begins).unusable_keys();
+    let over =
+        format!("{subject} zpk-1 must not be used after 2026-06-12 02:59:59 UTC; a new key is needed in its place");
+    assert_eq!(of_the_gap, [over, too_early("zpk-2")]);
+}
+
+#[test]
+fn a_rollover_of_an_issuers_zone_key_is_no_finding_while_one_is_in_force() {
+    let told = |first: &str, second: &str| {
+        let mut installation = two_zone_keys(r#"["zpk-1"]"#, first, second);
+        let named = "set_pin_keys = [\"zpk-1\", \"zpk-2\"]\n[[product]]";
+        installation.text = installation.text.replacen("[[product]]", named, 1);
+        let config = installation.load();
+        sentences(&unusable_issuer_keys(&config.institutions[0], &installation.vault().unwrap(), now()))
+    };
+    let (begins, ended) = ("not_before = 2026-06-12T03:00:01Z", "not_after = 2026-06-12T02:59:59Z");
+    assert_eq!(told("", begins), [""; 0]);
+    assert_eq!(told(ended, ""), [""; 0]);
+    assert_eq!(told(ended, begins).len(), 2);
+}
+
+/// The data key seals fill seeds and PINs, the storage key PINs: without one in force nothing new may be sealed.
+#[test]
+fn the_keys_of_the_vault_are_in_force() {
+    let ended = |id: &str| {
+        let mut installation = Installation::new();
+        installation.text = installation
+            .text
+            .replace(&format!("id = \"{id}\""), &format!("id = \"{id}\"\nnot_after = 2026-06-12T02:59:59Z"));
+        installation
+    };
+    let after = "must not be used after 2026-06-12 02:59:59 UTC; a new key is needed in its place";
+    assert_eq!(ended("dek-1").unusable_keys(), [format!("[vault] data_key: key dek-1 {after}")]);
+    let mut installation = ended("pin-1");
+    assert_eq!(installation.unusable_keys(), [""; 0], "no product has a PIN");
+    installation.text = installation
+        .text
+        .replace("cvv2_key = \"cvk2-1\"", "cvv2_key = \"cvk2-1\"\npin = { pvv_key = \"pvk-1\", pvki = \"1\" }")
+        + "\n[[key]]\nid = \"pvk-1\"\nblock_file = \"keys/pvk-1.tr31\"\nkbpk = \"main\"\n";
+    assert_eq!(installation.unusable_keys(), [format!("[vault] pin_storage_key: key pin-1 {after}")]);
 }
 
 #[test]

@@ -182,6 +182,7 @@ impl Night {
             done: done.text,
             left: done.left,
             alerts,
+            audit_head: self.note_head().await,
         })
     }
 

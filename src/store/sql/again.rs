@@ -127,13 +127,14 @@ pub(super) async fn duplicate(
     let count = items::counts(&mut transaction, original.file_id).await?.records;
     let call = COPY_ITEMS.call().bind(original.file_id.to_string()).bind(new.file_id.to_string()).bind(epoch);
     expect_count(call.run(&mut transaction).await?, count, "items of the duplicate")?;
+    items::keep_digest(&mut transaction, new.file_id).await?;
     let made = files::known(&mut transaction, new.file_id).await?;
-    let mut data = files::about(&made);
+    let mut data = audit::of_file(&made, files::about(&made));
     data["resendOfFileId"] = json!(original.file_id);
     data["items"] = json!(count);
     let (institution, subject) = (Some(&made.institution), new.file_id.to_string());
     let order = audit::Order { action: "file.duplicated", institution, subject: &subject, authority };
-    order.write(&mut transaction, now, data).await?;
+    order.write(store, &mut transaction, now, data).await?;
     transaction.commit().await?;
     Ok(made)
 }

@@ -13,7 +13,7 @@ use super::columns::Columns;
 use super::connection::Connection;
 use super::statement::Call;
 use super::value::Value;
-use super::{SqlStore, dossiers, events, files, items, runs, standing};
+use super::{SqlStore, audit, dossiers, events, files, items, runs, standing};
 use crate::card::{FileId, PlasticStatus, ProductionEvent};
 use crate::document::FileType;
 use crate::fault::{self, Point};
@@ -47,7 +47,8 @@ async fn try_to_claim(store: &SqlStore, order: &ClaimOrder, decide: &mut dyn Dec
     let mut transaction = store.begin_snapshot().await?;
     let data_as_of = store.time(&mut transaction).await?.trunc_subsecs(0);
     let closed = BTreeMap::new();
-    let mut claim = Claim { order, data_as_of, connection: &mut transaction, files: Vec::new(), items: 0, closed };
+    let (files, items) = (Vec::new(), 0);
+    let mut claim = Claim { store, order, data_as_of, connection: &mut transaction, files, items, closed };
     if claim.is_done().await? {
         return Ok(Claimed { data_as_of, files: Vec::new(), stopped: None });
     }
@@ -84,6 +85,7 @@ fn night_row(order: &ClaimOrder, state: NightState) -> AgreementNight {
 
 /// A claim under way.
 struct Claim<'a> {
+    store: &'a SqlStore,
     order: &'a ClaimOrder,
     data_as_of: DateTime<Utc>,
     connection: &'a mut Connection,
@@ -219,18 +221,30 @@ impl Claim<'_> {
         let state = if self.files.is_empty() { NightState::Done } else { NightState::Claimed };
         runs::put_night(self.connection, &night_row(self.order, state)).await?;
         self.close_earlier_nights().await?;
-        self.tell_closed().await?;
-        let mut files = Vec::with_capacity(self.files.len());
+        let mut claimed = Vec::with_capacity(self.files.len());
         for file_id in &self.files {
-            let file = files::known(self.connection, *file_id).await?;
-            let mut data = files::about(&file);
-            data["items"] = json!(items::counts(self.connection, *file_id).await?.records);
+            let count = items::keep_digest(self.connection, *file_id).await?.count;
+            claimed.push((files::known(self.connection, *file_id).await?, count));
+        }
+        self.tell_closed().await?;
+        self.tell_claimed(&claimed).await?;
+        self.is_still_ours().await?;
+        Ok(claimed.into_iter().map(|(file, _)| file).collect())
+    }
+
+    async fn tell_claimed(&mut self, claimed: &[(FileRow, u64)]) -> Result<(), StoreError> {
+        let mut entering = Vec::with_capacity(claimed.len());
+        for (file, count) in claimed {
+            let mut data = files::about(file);
+            data["items"] = json!(count);
             let institution = Some(&file.institution);
             events::write(self.connection, self.data_as_of, "file.claimed", institution, &data).await?;
-            files.push(file);
+            data["runId"] = json!(self.order.run_id);
+            data["epoch"] = json!(self.order.epoch);
+            let data = audit::of_file(file, data);
+            entering.push(audit::Entering::of_program("file.claimed", file.file_id, data));
         }
-        self.is_still_ours().await?;
-        Ok(files)
+        audit::enter_from_snapshot(self.store, self.connection, self.data_as_of, entering).await
     }
 
     /// Refuses if a later run has begun since, and lets none begin before this is committed.

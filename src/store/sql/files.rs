@@ -22,7 +22,7 @@ macro_rules! files {
     CASE WHEN f.state = 'SETTLED' AND d.state IN ('SENDING', 'READY', 'RENAMING', 'UNCERTAIN') THEN d.state ELSE f.state END,
     f.epoch, f.sealed_epoch, f.fill_seed, f.file_name, f.sha256, f.size_bytes, f.records, f.cards, f.pin_only,
     f.by_production_event, f.delivery_number, COALESCE(d.attempt, 0), d.temporary_name, d.identity,
-    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at, f.settled_at, f.rename_attempted, f.abandoned
+    COALESCE(d.rename_attempt, 0), f.trouble, f.published_at, f.settled_at, f.rename_attempted, f.abandoned, f.items_sha256
   FROM file AS f
   LEFT JOIN delivery AS d ON d.file_id = f.file_id AND d.delivery_number = f.delivery_number ",
             $rest
@@ -83,6 +83,7 @@ fn file_row(row: &Row) -> Result<FileRow, StoreError> {
         settled_at: columns.instant_optional()?,
         rename_attempted: columns.flag()?,
         abandoned: columns.flag()?,
+        items_sha256: columns.take()?,
     })
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::claim::expect_count;
 use super::columns::{Columns, plastic_json};
 use super::connection::Connection;
 use super::statement::{Row, statement};
 use super::value::Value;
-use super::{SqlStore, events, files};
+use super::{SqlStore, audit, corrupt, events, files, guarded};
 use crate::card::{FileId, RecordUid};
 use crate::document::FileType;
 use crate::selection::{PinAction, ReasonCode};
@@ -62,7 +63,8 @@ statement!(
 );
 statement!(
     ITEM_COUNTS = "SELECT COUNT(CASE WHEN live = 1 THEN 1 END),
-        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
+        COUNT(CASE WHEN live = 1 AND pin_action <> 'NONE' THEN 1 END),
+        COUNT(CASE WHEN live = 1 AND pin_action = 'GENERATE' THEN 1 END), COUNT(CASE WHEN live = 0 THEN 1 END)
     FROM file_item WHERE file_id = $1"
 );
 // What an earlier claim of the file took back stands there too, under an epoch of its own.
@@ -100,6 +102,78 @@ statement!(
 );
 statement!(CARD_OF_REQUEST = "SELECT card_id FROM production_request WHERE record_uid = $1");
 statement!(RELEASE_ITEMS = "UPDATE file_item SET live = 0, reason = $2 WHERE file_id = $1 AND live = 1");
+
+/// SQL of a text behind its length and a colon, so that no two rows of other contents have the same letters.
+macro_rules! sized {
+    ($column:literal) => {
+        concat!("length(i.", $column, "), ':', i.", $column, ", ' ', ")
+    };
+}
+/// SQL of everything an item pins, as one line of text.
+macro_rules! item_line {
+    () => {
+        concat!(
+            "CONCAT(",
+            sized!("sort_key"),
+            "i.epoch, ' ', ",
+            sized!("record_uid"),
+            sized!("institution"),
+            "i.card_id, ' ', i.plastic_id, ' ', ",
+            sized!("event"),
+            "i.reproduction, ' ', i.card_version, ' ', ",
+            sized!("product_code"),
+            "i.customer_id, ' ', i.customer_version, ' ', i.account_id, ' ', i.account_version, ' ', ",
+            sized!("pin_action"),
+            "i.pin_version, ' ', i.prints_pin, ' ', ",
+            sized!("settles_to"),
+            "i.duplicate, '\n')"
+        )
+    };
+}
+// A page of a file's live items in their order, as one text: the driver's cost is per row.
+statement!(
+    ITEM_LINES = "SELECT COUNT(*), string_agg(line, '' ORDER BY sort_key), MAX(sort_key) FROM (SELECT ",
+    item_line!(),
+    " AS line, i.sort_key FROM file_item AS i WHERE i.file_id = $1 AND i.live = 1 AND i.sort_key > $2
+    ORDER BY i.sort_key LIMIT $3) AS page"
+);
+statement!(PUT_DIGEST = "UPDATE file SET items_sha256 = $2 WHERE file_id = $1");
+
+/// Items digested at once.
+const DIGEST_PAGE: u32 = 5_000;
+
+/// A digest over the live items of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ItemsDigest {
+    pub(super) count: u64,
+    /// SHA-256 of their lines, in lower-case hexadecimal.
+    pub(super) sha256: String,
+}
+
+/// The digest over a file's live items, in their order.
+pub(super) async fn digest(connection: &mut Connection, file_id: FileId) -> Result<ItemsDigest, StoreError> {
+    let (mut count, mut hasher, mut after) = (0, Sha256::new(), String::new());
+    loop {
+        let call = ITEM_LINES.call().bind(file_id.to_string()).bind(after).bind(DIGEST_PAGE);
+        let row = call.row(connection).await?.ok_or_else(|| corrupt("file_item", "its lines were not given"))?;
+        let mut columns = Columns::of("file_item", &row);
+        let lines: u64 = columns.number()?;
+        if lines == 0 {
+            return Ok(ItemsDigest { count, sha256: hex::encode(hasher.finalize()) });
+        }
+        count += lines;
+        hasher.update(columns.take::<&str>()?);
+        after = columns.take()?;
+    }
+}
+
+/// The same, kept with the file: whoever changes the items of a file does this behind it.
+pub(super) async fn keep_digest(connection: &mut Connection, file_id: FileId) -> Result<ItemsDigest, StoreError> {
+    let digest = digest(connection, file_id).await?;
+    let call = PUT_DIGEST.call().bind(file_id.to_string()).bind(digest.sha256.as_str());
+    guarded(call.run(connection).await?, || format!("file {file_id}"), "it is not there")?;
+    Ok(digest)
+}
 
 /// A page of items.
 pub(super) async fn page(
@@ -172,7 +246,8 @@ pub(super) async fn counts(connection: &mut Connection, file_id: FileId) -> Resu
     let row = ITEM_COUNTS.call().bind(file_id.to_string()).row(connection).await?;
     let Some(row) = row else { return Ok(ItemCounts::default()) };
     let mut columns = Columns::of("file_item", &row);
-    let mut counts = ItemCounts { records: columns.number()?, with_pin: columns.number()?, fell_out: 0 };
+    let (records, with_pin, new_pin) = (columns.number()?, columns.number()?, columns.number()?);
+    let mut counts = ItemCounts { records, with_pin, new_pin, fell_out: 0 };
     if columns.number::<u64>()? == 0 {
         return Ok(counts);
     }
@@ -206,7 +281,9 @@ pub(super) async fn release(
     let file = files::known(&mut transaction, file_id).await?;
     let now = store.time(&mut transaction).await?;
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut reasons = BTreeMap::<&str, u64>::new();
     for (record_uid, code) in fallen {
+        *reasons.entry(code.as_str()).or_default() += 1;
         by_reason.entry(code.as_str()).or_default().push(record_uid.to_string());
     }
     for (code, uids) in by_reason {
@@ -225,6 +302,12 @@ pub(super) async fn release(
             tell_released(&mut transaction, now, &file, &record_uid, &data).await?;
         }
     }
+    keep_digest(&mut transaction, file_id).await?;
+    let file = files::known(&mut transaction, file_id).await?;
+    let mut data = audit::of_file(&file, files::about(&file));
+    data["released"] = json!(reasons);
+    let entering = vec![audit::Entering::of_program("file.items_released", file_id, data)];
+    audit::enter(store, &mut transaction, now, entering).await?;
     transaction.commit().await
 }
 

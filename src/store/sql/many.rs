@@ -58,16 +58,22 @@ impl ManyRows {
     }
 
     fn as_arrays(self, rows: Vec<Vec<Value>>) -> Call {
-        let mut columns: Vec<Value> = self.kinds.iter().map(|kind| Value::empty_column(*kind, rows.len())).collect();
-        for row in rows {
-            columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
-        }
+        let columns = transposed(self.kinds, rows);
         let arrays: Vec<String> =
             self.kinds.iter().enumerate().map(|(index, kind)| format!("${}::{}[]", index + 1, kind.name())).collect();
         let arrays = arrays.join(", ");
         let sql = format!("-- {}\n{} SELECT * FROM UNNEST({arrays}) {}", self.name, self.insert, self.then);
         Call::made(self.name, sql, columns)
     }
+}
+
+/// Rows as one array per column, for PostgreSQL.
+pub(super) fn transposed(kinds: &[Kind], rows: Vec<Vec<Value>>) -> Vec<Value> {
+    let mut columns: Vec<Value> = kinds.iter().map(|kind| Value::empty_column(*kind, rows.len())).collect();
+    for row in rows {
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    columns
 }
 
 impl Kind {

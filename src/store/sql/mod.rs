@@ -6,6 +6,7 @@
 
 mod again;
 mod audit;
+mod audit_walk;
 mod claim;
 mod claim_statements;
 mod columns;
@@ -26,6 +27,7 @@ mod postgres_lock;
 mod probes;
 mod renewals;
 mod runs;
+mod sealed;
 mod settle;
 mod settle_statements;
 mod sqlite;
@@ -45,9 +47,9 @@ use self::place::Place;
 pub use self::place::SqlStore;
 pub use self::postgres::PostgresAccess;
 use super::{
-    AgreementNight, AuditRow, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts,
-    NewFile, NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RenewalOrder, RunLock, RunRow, SettleOutcome, Stay,
-    Store, StoreError,
+    AgreementNight, ClaimOrder, Claimed, Decide, Due, EventRow, FileChange, FileRow, IntakeWork, ItemCounts, NewFile,
+    NewPin, NightKey, PinToIssue, PinnedItem, PlasticRow, RenewalOrder, RunLock, RunRow, SettleOutcome, Stay, Store,
+    StoreError,
 };
 use crate::card::{CardId, Expiry, FileId, InstitutionId, ManufacturerCode, PlasticId, RecordUid, RunId};
 use crate::renewal::Renewable;
@@ -248,12 +250,8 @@ impl Store for SqlStore {
         let mut transaction = self.begin().await?;
         let now = self.time(&mut transaction).await?;
         let order = audit::Order { action, institution, subject, authority };
-        order.write(&mut transaction, now, data.clone()).await?;
+        order.write(self, &mut transaction, now, data.clone()).await?;
         transaction.commit().await
-    }
-
-    async fn audit(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        audit::after(self, after, limit).await
     }
 
     async fn note_event(
@@ -279,7 +277,10 @@ impl Store for SqlStore {
                 pools.readers.close().await;
                 pools.writer.close().await;
             }
-            Place::Postgres { pool, .. } => pool.close().await,
+            Place::Postgres { pool, beside, .. } => {
+                pool.close().await;
+                beside.close().await;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use super::postgres::{self, PostgresAccess};
 use super::sqlite::{self, Pools};
 use super::statement::{failed, statement};
 use crate::ambient::{Clock, Random};
+use crate::chain::ChainKey;
 use crate::store::StoreError;
 
 // Not now(), which stands still within a transaction.
@@ -28,6 +29,8 @@ pub struct SqlStore {
     pub(super) place: Place,
     /// The database's time; `None` asks its server.
     pub(super) clock: Option<Arc<dyn Clock>>,
+    /// What entries of the audit are made under; `None` where only reading is done.
+    pub(super) audit_key: Option<ChainKey>,
 }
 
 /// Where the database is.
@@ -41,6 +44,8 @@ pub(super) enum Place {
     Postgres {
         access: PostgresAccess,
         pool: PgPool,
+        /// One more connection, for who has the turn and does not see the newest entry of the audit.
+        beside: PgPool,
     },
 }
 
@@ -70,7 +75,7 @@ impl SqlStore {
     ) -> Result<Self, StoreError> {
         let pools = sqlite::open(path, busy_timeout, &random, create).await?;
         let place = Place::Sqlite { path: path.to_owned(), pools, turn: Arc::default() };
-        Ok(Self { place, clock: Some(clock) })
+        Ok(Self { place, clock: Some(clock), audit_key: None })
     }
 
     /// Opens the PostgreSQL database; with `create`, makes its tables where there are none and the role may.
@@ -87,8 +92,14 @@ impl SqlStore {
         clock: Option<Arc<dyn Clock>>,
         create: bool,
     ) -> Result<Self, StoreError> {
-        let pool = postgres::open(&access, busy_timeout, create).await?;
-        Ok(Self { place: Place::Postgres { access, pool }, clock })
+        let (pool, beside) = postgres::open(&access, busy_timeout, create).await?;
+        Ok(Self { place: Place::Postgres { access, pool, beside }, clock, audit_key: None })
+    }
+
+    /// The same store, able to write what the audit tells of.
+    #[must_use]
+    pub fn with_audit_key(self, key: ChainKey) -> Self {
+        Self { audit_key: Some(key), ..self }
     }
 
     pub(super) async fn reader(&self) -> Result<Connection, StoreError> {

@@ -119,12 +119,17 @@ fn told(error: &sqlx::Error) -> String {
     }
 }
 
-/// Opens the database; with `create`, makes the tables where there are none and the role may.
+/// Opens the database; with `create`, makes the tables where there are none and the role may. The second pool has one
+/// connection, which is made when it is first needed.
 ///
 /// # Errors
 /// [`StoreError::Unavailable`] where it cannot be reached or is not durable, [`StoreError::Schema`] where its tables
 /// are not this version's.
-pub(super) async fn open(access: &PostgresAccess, busy_timeout: Duration, create: bool) -> Result<PgPool, StoreError> {
+pub(super) async fn open(
+    access: &PostgresAccess,
+    busy_timeout: Duration,
+    create: bool,
+) -> Result<(PgPool, PgPool), StoreError> {
     // On a connection of its own: a pool tries again what is refused, until its patience ends, and keeps the reason.
     let mut connection = access.connect().await?;
     check_server(access, &mut connection).await?;
@@ -132,14 +137,14 @@ pub(super) async fn open(access: &PostgresAccess, busy_timeout: Duration, create
     drop(connection.close().await);
     let options = PoolOptions::new()
         .min_connections(0)
-        .max_connections(CONNECTIONS)
         .acquire_timeout(busy_timeout.max(CONNECT_TIMEOUT))
         .idle_timeout(None)
         .max_lifetime(None)
         // A server that was started again meanwhile costs a connection then, not a night.
         .test_before_acquire(true)
         .after_connect(|connection, _| Box::pin(set_session(connection)));
-    Ok(options.connect_lazy_with(access.options()))
+    let pool = |connections| options.clone().max_connections(connections).connect_lazy_with(access.options());
+    Ok((pool(CONNECTIONS), pool(1)))
 }
 
 /// Settings of our sessions, where the server knows them (`transaction_timeout` is of version 17).

@@ -3,10 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use super::audit_walk::digest_of;
 use super::columns::Columns;
 use super::connection::Connection;
 use super::statement::{Row, Statement, statement};
-use super::{SqlStore, events, guarded};
+use super::{SqlStore, audit, events, guarded};
+use crate::ambient::rfc3339;
 use crate::card::{InstitutionId, ManufacturerCode, RunId};
 use crate::selection::ReasonCode;
 use crate::store::{AgreementNight, NightKey, NightState, RunRow, StoreError};
@@ -51,11 +53,19 @@ statement!(
 /// Writes the run's row under the next epoch.
 pub(super) async fn begin(store: &SqlStore, run: &RunRow) -> Result<i64, StoreError> {
     let mut transaction = store.begin().await?;
+    // Before the epoch: a claim that is about to end has the turn and asks for the epoch.
+    events::turn(&mut transaction).await?;
     let epoch = epoch(&mut transaction, NEXT_EPOCH).await?;
     let call = BEGIN_RUN.call().bind(run.run_id.to_string()).bind(epoch).bind(run.kind.as_str());
     let call = call.bind(run.business_date.to_string()).bind(run.cut_off.timestamp_micros());
     let call = call.bind(run.started_at.timestamp_micros()).bind(run.holder.as_str());
     call.run(&mut transaction).await?;
+    let data = json!({
+        "runId": run.run_id, "epoch": epoch, "kind": run.kind, "businessDate": run.business_date.to_string(),
+        "cutOff": rfc3339(run.cut_off), "holder": run.holder,
+    });
+    let entering = vec![audit::Entering::of_program("run.begun", run.run_id, data)];
+    audit::enter(store, &mut transaction, run.started_at, entering).await?;
     transaction.commit().await?;
     Ok(epoch)
 }
@@ -89,6 +99,9 @@ pub(super) async fn end(
         ));
     }
     events::write(&mut transaction, at, "run.ended", None, &summary(run_id, exit_code, report)).await?;
+    let data = json!({ "runId": run_id, "exitCode": exit_code, "reportSha256": digest_of(report) });
+    let entering = vec![audit::Entering::of_program("run.ended", run_id, data)];
+    audit::enter(store, &mut transaction, at, entering).await?;
     transaction.commit().await
 }
 

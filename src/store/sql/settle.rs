@@ -12,7 +12,7 @@ use super::connection::{Connection, Database};
 use super::settle_statements as sql;
 use super::statement::Row;
 use super::value::Value;
-use super::{SqlStore, corrupt, events, files};
+use super::{SqlStore, audit, corrupt, events, files};
 use crate::card::{CardStatus, PlasticId, PlasticStatus, RecordUid};
 use crate::document::FileType;
 use crate::fault::{self, Point};
@@ -49,6 +49,9 @@ pub(super) async fn settle(store: &SqlStore, file: &FileRow, epoch: i64) -> Resu
     let mut data = files::about(file);
     put_outcome(&mut data, &outcome);
     events::write(&mut transaction, now, "file.settled", Some(&file.institution), &data).await?;
+    let data = audit::of_file(&files::known(&mut transaction, file.file_id).await?, data);
+    let entering = vec![audit::Entering::of_program("file.settled", file.file_id, data)];
+    audit::enter(store, &mut transaction, now, entering).await?;
     fault::reach(Point::SettleUncommitted);
     transaction.commit().await?;
     fault::reach(Point::SettleCommitted);

@@ -14,9 +14,17 @@ use crate::store::{RunLock, StoreError};
 
 /// The open file whose lock we hold.
 #[derive(Debug)]
-struct FileLock(#[expect(dead_code, reason = "held for its lock, which closing it releases")] File);
+struct FileLock(File);
 
 impl RunLock for FileLock {}
+
+impl Drop for FileLock {
+    /// Closing alone would not do: a child that another thread is starting has the file open until it becomes another
+    /// program. Where this fails, the end of the process releases the lock.
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// Where the lock of a database lies.
 pub(super) fn path_of(database: &Path) -> PathBuf {
@@ -55,5 +63,25 @@ fn holder_of(file: &mut File) -> String {
     match file.read_to_string(&mut holder) {
         Ok(read) if read > 0 => holder.trim().to_owned(),
         _ => "it has not written its name yet".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_although_a_child_has_the_file_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("emboss.db.lock");
+        let file = File::create(&path).unwrap();
+        flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        // Shares the lock, as what is inherited over a fork does.
+        let inherited = file.try_clone().unwrap();
+        let lock = FileLock(file);
+        assert!(matches!(take(&path, "another"), Err(StoreError::Locked { .. })));
+        drop(lock);
+        assert!(take(&path, "another").is_ok());
+        drop(inherited);
     }
 }

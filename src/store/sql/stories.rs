@@ -40,7 +40,7 @@ impl Stories for SqlStore {
 
 impl SqlStore {
     /// A transaction that only reads, one state of the database; it waits for no writer. Dropped, it leaves nothing.
-    async fn begin_look(&self) -> Result<Transaction, StoreError> {
+    pub(super) async fn begin_look(&self) -> Result<Transaction, StoreError> {
         const ON_POSTGRES: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let begun = match &self.place {
             Place::Sqlite { pools, .. } => pools.readers.begin().await.map(Transaction::reading),

@@ -152,10 +152,10 @@ statement!(
     postgres(delivery!(), "= ANY($1) ORDER BY file_id, delivery_number")
 );
 
-/// Columns of an audit row.
+/// What persons did.
 macro_rules! audit {
     () => {
-        "SELECT number, at, actor, action, subject, reason, data FROM audit WHERE subject "
+        "SELECT number, at, actor, action, subject, reason, data, key_id, mac FROM audit WHERE reason <> '' AND subject "
     };
 }
 statement!(

@@ -1,8 +1,8 @@
 //! Every transition of a file but the claim's, the settlement's and those of a resend.
 //!
 //! Invariants: a transition is one UPDATE guarded by the state and the epoch the caller saw, and hits one row; its
-//! event, and the audit row of a person's order, are written in the same transaction; once a rename was attempted a file
-//! is never sealed again.
+//! event and its entry in the audit are written in the same transaction; once a rename was attempted a file is never
+//! sealed again; what is sealed is what was claimed.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -76,7 +76,7 @@ pub(super) async fn advance(
         step.write(&mut transaction, change).await?;
     }
     let moved = known(&mut transaction, file.file_id).await?;
-    step.tell(&mut transaction, &moved, authority.as_ref()).await?;
+    step.tell(store, &mut transaction, &moved, authority.as_ref()).await?;
     transaction.commit().await?;
     Ok(moved)
 }
@@ -90,7 +90,8 @@ impl Transition<'_> {
             (E::LoseSpool, FileChange::Nothing) => self.unseal(connection, "SPOOL_LOST").await,
             (E::Abandon, FileChange::Ordered(_)) => {
                 self.unseal(connection, "abandoned").await?;
-                items::release_all(connection, self.file, "abandoned").await
+                items::release_all(connection, self.file, "abandoned").await?;
+                items::keep_digest(connection, self.file.file_id).await.map(drop)
             }
             (E::Send, FileChange::Send { attempt, temporary_name, identity }) => {
                 let number = number.max(1);
@@ -154,7 +155,14 @@ impl Transition<'_> {
         let call = call.bind(size_bytes.cast_signed()).bind(records.cast_signed()).bind(cards.cast_signed());
         let call = call.bind(pin_only.cast_signed()).bind(by_production_event).bind(key_fingerprints);
         self.hit(call.run(connection).await?)?;
-        let live = items::counts(connection, self.file.file_id).await?.records;
+        let items::ItemsDigest { count: live, sha256 } = items::digest(connection, self.file.file_id).await?;
+        // As the row has it: items may have left the file since the caller saw it.
+        if known(connection, self.file.file_id).await?.items_sha256 != Some(sha256) {
+            return Err(StoreError::Corrupt {
+                what: format!("file {}", self.file.file_id),
+                reason: "its items are not those that were claimed: somebody changed them; emboss audit verify".into(),
+            });
+        }
         if live != records {
             return Err(StoreError::Corrupt {
                 what: format!("file {}", self.file.file_id),
@@ -230,6 +238,7 @@ impl Transition<'_> {
 
     async fn tell(
         &self,
+        store: &SqlStore,
         connection: &mut Connection,
         moved: &FileRow,
         authority: Option<&Authority>,
@@ -248,9 +257,14 @@ impl Transition<'_> {
                 data["fileName"] = json!(self.file.file_name);
                 data["sha256"] = json!(self.file.sha256);
                 let order = audit::Order { action: kind, institution, subject: &moved.file_id.to_string(), authority };
-                order.write(connection, self.now, data).await
+                order.write(store, connection, self.now, audit::of_file(moved, data)).await
             }
-            None => events::write(connection, self.now, kind, institution, &data).await,
+            None => {
+                events::write(connection, self.now, kind, institution, &data).await?;
+                let data = audit::of_file(moved, data);
+                let entering = vec![audit::Entering::of_program(kind, moved.file_id, data)];
+                audit::enter(store, connection, self.now, entering).await
+            }
         }
     }
 }

@@ -134,7 +134,7 @@ impl Lmk {
                 let odd = key.iter().all(|byte| byte.count_ones() % 2 == 1);
                 if odd { Ok(Clear::Tdes(key)) } else { Err("10") }
             }
-            Dialect::KeyBlock => self.from_block(wrapped, what_for),
+            Dialect::KeyBlock => self.unwrapped_block(wrapped, what_for),
         }
     }
 
@@ -157,7 +157,7 @@ impl Lmk {
         format!("S{header}{sealed}{mac}")
     }
 
-    fn from_block(&self, wrapped: &str, what_for: Use) -> Result<Clear, &'static str> {
+    fn unwrapped_block(&self, wrapped: &str, what_for: Use) -> Result<Clear, &'static str> {
         let (told, mac) = wrapped[1..].split_at_checked(16 + 96).ok_or("15")?;
         if mac != hex::encode_upper(&self.mac(told.as_bytes())[..8]) {
             return Err("A4");
@@ -229,7 +229,7 @@ impl Lmk {
     /// One round of a Feistel network over symbols: one half is changed by the other.
     fn mix(&self, account: &str, round: u8, symbols: &mut [u8], change: impl Fn(u8, u8, u8) -> u8) {
         let (left, right) = symbols.split_at_mut(self.form.symbols() / 2);
-        let (from, to) = if round % 2 == 0 { (left, right) } else { (right, left) };
+        let (from, to) = if round.is_multiple_of(2) { (left, right) } else { (right, left) };
         let stream = self.stream(&format!("PIN/{account}/{round}/{from:?}"), 2);
         let radix = self.form.radix();
         for (symbol, key) in to.iter_mut().zip(stream) {
