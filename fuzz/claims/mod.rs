@@ -25,9 +25,11 @@ pub const ALL: &[(&str, Claim)] = &[
     ("mask", mask::holds),
 ];
 
-/// Runs of digits that may be a card number: 13 to 19, with a right check digit.
+/// Runs of digits that may be a card number: 13 to 19 with a right check digit, and no hexadecimal letter beside them,
+/// which would make them part of a digest.
 pub fn card_numbers(text: &str) -> Vec<&str> {
-    text.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| Pan::parse(digits).is_ok()).collect()
+    let words = text.split(|letter: char| !letter.is_ascii_hexdigit());
+    words.filter(|word| Pan::parse(word).is_ok()).collect()
 }
 
 /// What is said is one sentence to a person: something, on one line, without a control character or card number.
