@@ -308,11 +308,11 @@ async fn f22_two_claims_at_once_give_a_number_once() {
 }
 
 /// Waits until a session of the database waits for the turn to write events, or `done` says that none will.
-async fn someone_waits_for_the_turn(database: &Database, done: impl Fn() -> bool) -> bool {
+async fn wait_for_the_turn(database: &Database, sessions: u32, done: impl Fn() -> bool) -> bool {
     let started = Instant::now();
     while !done() && started.elapsed() < Duration::from_secs(30) {
         let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-        if database.psql(waiting) == "1" {
+        if database.psql(waiting) == sessions.to_string() {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -333,7 +333,7 @@ async fn events_are_seen_in_the_order_of_their_numbers() {
         let store = Arc::clone(&store);
         tokio::spawn(async move { store.note_event("second", None, &serde_json::json!({})).await })
     };
-    assert!(someone_waits_for_the_turn(&database, || second.is_finished()).await, "the second writer takes its turn");
+    assert!(wait_for_the_turn(&database, 1, || second.is_finished()).await, "the second writer takes its turn");
     assert_eq!(store.events(0, 10).await.unwrap(), [], "nothing a reader would go on behind");
     seed.commit().await;
     second.await.unwrap().unwrap();
@@ -341,6 +341,35 @@ async fn events_are_seen_in_the_order_of_their_numbers() {
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["plastic.moved", "second"]);
     assert!(events[0].number < events[1].number);
+}
+
+/// A claim that ends has the turn and asks for the epoch, a run that begins asks for both: in another order they would end
+/// each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_begins_while_a_claim_ends_takes_its_turn_first() {
+    let (store, database) = opened().await;
+    let store = Arc::new(store);
+    marked_cards(&*store, [1, 2]).await;
+    let run = Run::begin(&*store, 20, 1).await;
+    // Somebody has the turn.
+    let mut seed = Seed::begin(&*store).await;
+    seed.reissued_card(11, None).await;
+    let plastic = seed.work.plastic(&issuer(), plastic_id(12)).await.unwrap().unwrap();
+    seed.work.move_plastic(&issuer(), &plastic, PlasticStatus::Cancelled, marked()).await.unwrap();
+    let claims = Arc::clone(&store);
+    let claim = tokio::spawn(async move {
+        let mut decide = Disturbed::by(|| ());
+        let claimed = claims.claim(&run.order("HOUSE"), &mut decide).await;
+        (claimed.map(|claimed| claimed.files.len()), decide.restarts)
+    });
+    assert!(wait_for_the_turn(&database, 1, || claim.is_finished()).await, "the claim is at its end");
+    let begins = Arc::clone(&store);
+    let begin = tokio::spawn(async move { Run::begin(&*begins, 20, 2).await.epoch });
+    assert!(wait_for_the_turn(&database, 2, || begin.is_finished()).await, "and another run begins");
+    seed.commit().await;
+    let (claimed, restarts) = claim.await.unwrap();
+    assert_eq!((claimed.unwrap(), restarts, begin.await.unwrap()), (1, 0, 2));
+    assert_eq!(found(&*store, &[]).await, []);
 }
 
 #[tokio::test]

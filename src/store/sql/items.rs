@@ -106,27 +106,38 @@ statement!(RELEASE_ITEMS = "UPDATE file_item SET live = 0, reason = $2 WHERE fil
 /// SQL of a text behind its length and a colon, so that no two rows of other contents have the same letters.
 macro_rules! sized {
     ($column:literal) => {
-        concat!("length(i.", $column, "), ':', i.", $column, ", ' ', ")
+        concat!("CAST(length(i.", $column, ") AS TEXT) || ':' || i.", $column, " || ' ' || ")
     };
 }
-/// SQL of everything an item pins, as one line of text.
+/// SQL of a number.
+macro_rules! plain {
+    ($column:literal) => {
+        concat!("CAST(i.", $column, " AS TEXT) || ' ' || ")
+    };
+}
+/// SQL of everything an item pins, as one line of text. On PostgreSQL CONCAT would take half as long again.
 macro_rules! item_line {
     () => {
         concat!(
-            "CONCAT(",
             sized!("sort_key"),
-            "i.epoch, ' ', ",
+            plain!("epoch"),
             sized!("record_uid"),
             sized!("institution"),
-            "i.card_id, ' ', i.plastic_id, ' ', ",
+            plain!("card_id"),
+            plain!("plastic_id"),
             sized!("event"),
-            "i.reproduction, ' ', i.card_version, ' ', ",
+            plain!("reproduction"),
+            plain!("card_version"),
             sized!("product_code"),
-            "i.customer_id, ' ', i.customer_version, ' ', i.account_id, ' ', i.account_version, ' ', ",
+            plain!("customer_id"),
+            plain!("customer_version"),
+            plain!("account_id"),
+            plain!("account_version"),
             sized!("pin_action"),
-            "i.pin_version, ' ', i.prints_pin, ' ', ",
-            sized!("settles_to"),
-            "i.duplicate, '\n')"
+            "COALESCE(CAST(i.pin_version AS TEXT), '') || ' ' || ",
+            plain!("prints_pin"),
+            "COALESCE(CAST(length(i.settles_to) AS TEXT) || ':' || i.settles_to, ':') || ' ' || ",
+            "CAST(i.duplicate AS TEXT) || '\n'"
         )
     };
 }
