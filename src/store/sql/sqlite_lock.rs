@@ -22,7 +22,7 @@ impl Drop for FileLock {
     /// Closing alone would not do: a child that another thread is starting has the file open until it becomes another
     /// program. Where this fails, the end of the process releases the lock.
     fn drop(&mut self) {
-        drop(flock(&self.0, FlockOperation::Unlock));
+        let _ = flock(&self.0, FlockOperation::Unlock);
     }
 }
 
