@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[allow(dead_code, reason = "shared with other tests, which use other parts of it")]
 #[path = "support/vector_keys.rs"]
 mod vector_keys;
 

@@ -22,10 +22,7 @@ use crate::hsm::lmk::{Dialect, Use};
 use crate::hsm::{Hsm, account_of, vector_key};
 use crate::vector_keys::vault_keys_under_lmk;
 
-/// How long a missing answer is waited for here: long enough for a loaded machine, and often waited for in vain.
-pub const TIMEOUT_MS: u32 = 1_500;
-
-/// What a configuration says about these devices.
+/// What a configuration says about these devices, where no answer is waited for in vain: a loaded machine is no fault.
 pub fn settings(devices: &[&Hsm]) -> PayShieldSettings {
     PayShieldSettings {
         lmk: match devices[0].dialect() {
@@ -36,11 +33,16 @@ pub fn settings(devices: &[&Hsm]) -> PayShieldSettings {
         devices: devices.iter().map(|device| device.address()).collect(),
         connections: 2,
         commands_per_s: None,
-        timeout_ms: TIMEOUT_MS,
+        timeout_ms: 30_000,
         attempts: 3,
         header_length: 4,
         tls: None,
     }
+}
+
+/// The same where an answer stays away.
+pub fn impatient(devices: &[&Hsm]) -> PayShieldSettings {
+    PayShieldSettings { timeout_ms: 1_500, ..settings(devices) }
 }
 
 /// A client with these settings.

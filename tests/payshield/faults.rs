@@ -6,7 +6,7 @@ use emboss::vault::CryptoError;
 use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::{asking, reply};
 
-use crate::client::{ask, behaved, card, done, each, is_its_own, issue, pool, settings, within};
+use crate::client::{ask, behaved, card, done, each, impatient, is_its_own, issue, pool, settings, within};
 use crate::hsm::faults::{Act, When};
 use crate::hsm::lmk::Dialect;
 use crate::hsm::{Hsm, Setup};
@@ -39,7 +39,7 @@ async fn whatever_is_not_the_answer_ends_its_connection_and_is_asked_again() {
     each(acts, async |act| {
         let hsm = device();
         hsm.fail(When::command("JA").times(1), act.clone());
-        let pool = pool(&settings(&[&hsm]));
+        let pool = pool(&impatient(&[&hsm]));
         let (first, second) = (card(1), card(2));
         let pin = issue(&pool, &first).await.unwrap_or_else(|error| panic!("{act:?}: {error}"));
         is_its_own(&[&hsm], &first, &pin);
@@ -69,7 +69,7 @@ async fn attempts_have_an_end() {
     each([Act::Stall, Act::Reset(3), Act::ErrorAfter("41"), Act::WrongHeader], async |act| {
         let hsm = device();
         hsm.fail(When::command("JA"), act.clone());
-        let failed = issue(&pool(&settings(&[&hsm])), &card(1)).await.unwrap_err();
+        let failed = issue(&pool(&impatient(&[&hsm])), &card(1)).await.unwrap_err();
         assert!(matches!(failed, CryptoError::Transient(_)), "{act:?}: {failed:?}");
         assert!(failed.to_string().contains(&hsm.address()), "{failed}");
         assert_eq!(hsm.journal().of("JA").len(), 3, "{act:?}");
@@ -173,7 +173,7 @@ async fn another_lmk_is_never_asked_for_anything() {
 async fn a_device_that_takes_a_connection_and_says_nothing_is_not_waited_for_without_an_end() {
     let hsm = device();
     hsm.fail(When::command("NC"), Act::Stall);
-    let failed = issue(&pool(&settings(&[&hsm])), &card(1)).await.unwrap_err();
+    let failed = issue(&pool(&impatient(&[&hsm])), &card(1)).await.unwrap_err();
     assert!(matches!(failed, CryptoError::Transient(_)), "{failed:?}");
     assert!(hsm.made().is_empty());
     behaved(&[&hsm]);
@@ -191,6 +191,6 @@ async fn headers_are_as_long_as_the_device_wants_them() {
         behaved(&[&hsm]);
     }
     let hsm = Hsm::start(&Setup { header_length: 8, ..Setup::new(Dialect::Variant) });
-    assert!(issue(&pool(&settings(&[&hsm])), &card(1)).await.is_err(), "another length is nothing the device answers");
+    assert!(issue(&pool(&impatient(&[&hsm])), &card(1)).await.is_err(), "another length is nothing the device answers");
     assert!(hsm.made().is_empty());
 }

@@ -7,7 +7,7 @@ use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::pool::Pool;
 use emboss::vault::payshield::tls::TlsFiles;
 
-use crate::client::{behaved, card, is_its_own, issue, pool, settings, tls_pool, within};
+use crate::client::{behaved, card, impatient, is_its_own, issue, pool, tls_pool, within};
 use crate::hsm::authority::{Authority, Identity};
 use crate::hsm::faults::{Act, When};
 use crate::hsm::lmk::Dialect;
@@ -27,7 +27,7 @@ fn client(hsm: &Hsm, believed: &Authority, own: &Identity, server_name: Option<&
         private_key: read(&files.key_file).into(),
         server_name: server_name.map(str::to_owned),
     };
-    tls_pool(&settings(&[hsm]), &files)
+    tls_pool(&impatient(&[hsm]), &files)
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_client_of_another_authority_is_turned_away() {
 async fn plain_and_tls_do_not_meet() {
     let authority = Authority::new("devices");
     let hsm = device(&authority, "hsm1.bank.example");
-    assert!(issue(&pool(&settings(&[&hsm])), &card(1)).await.is_err());
+    assert!(issue(&pool(&impatient(&[&hsm])), &card(1)).await.is_err());
     assert_eq!(hsm.journal().count(), 0);
     let plain = Hsm::start(&Setup::new(Dialect::KeyBlock));
     let pool = client(&plain, &authority, &authority.issue("emboss"), Some("hsm1.bank.example"));

@@ -10,14 +10,14 @@ pub(super) async fn check(config: &Config, vault: &Vault, lines: &mut Vec<Line>)
     for Proof { device, steps } in vault.prove_devices(&proof_keys(config, vault)).await {
         let subject = format!("payment HSM {device}");
         for step in steps {
-            let (line, text): (fn(_, _) -> _, _) = match step.found {
-                Found::Right(text) => (|subject: String, text: String| Line::good(subject, text), text),
-                Found::Odd(text) => (|subject, text| Line::warning(subject, text, ""), text),
-                Found::Wrong(text) => (|subject, text| Line::error(subject, text, ""), text),
-            };
             // A text that begins with the device would name it twice.
-            let text = text.strip_prefix(&subject).map_or(text.as_str(), str::trim_start);
-            lines.push(line(subject.clone(), format!("{}: {text}.", step.name)));
+            let told =
+                |text: String| format!("{}: {}.", step.name, text.strip_prefix(&subject).unwrap_or(&text).trim_start());
+            lines.push(match step.found {
+                Found::Right(text) => Line::good(&subject, told(text)),
+                Found::Odd(text) => Line::warning(&subject, told(text), ""),
+                Found::Wrong(text) => Line::error(&subject, told(text), ""),
+            });
         }
     }
 }

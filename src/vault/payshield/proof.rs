@@ -178,12 +178,7 @@ impl Trial<'_> {
             Ok(told) => told,
             Err(error) => return Ok(Found::Odd(error.to_string())),
         };
-        let (takes, connections) = (told.sockets, self.connections);
-        Ok(if takes >= connections {
-            Found::Right(format!("it takes {takes} connections at once"))
-        } else {
-            Found::Odd(format!("it takes {takes} connections at once, connections is {connections}; lower that"))
-        })
+        Ok(room_for(self.connections, told.sockets))
     }
 
     async fn check_value(&self, key: &str) -> Result<Found, CryptoError> {
@@ -239,6 +234,15 @@ impl Step {
     }
 }
 
+/// Whether a device has room for our connections; others may need theirs as well.
+fn room_for(connections: u32, taken: u32) -> Found {
+    if taken >= connections {
+        Found::Right(format!("it takes {taken} connections at once"))
+    } else {
+        Found::Odd(format!("it takes {taken} connections at once, connections is {connections}; lower that"))
+    }
+}
+
 /// Adds a step; `false` where the device did not answer.
 fn note(steps: &mut Vec<Step>, name: String, found: Result<Found, CryptoError>) -> bool {
     let answered = !matches!(found, Err(CryptoError::Transient(_)));
@@ -249,4 +253,16 @@ fn note(steps: &mut Vec<Step>, name: String, found: Result<Found, CryptoError>) 
 
 fn test_pan(digits: &str) -> Result<Pan, CryptoError> {
     Pan::parse(digits).map_err(|error| CryptoError::Configuration(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_with_fewer_connections_than_configured_is_odd() {
+        assert_eq!(room_for(4, 4), Found::Right("it takes 4 connections at once".to_owned()));
+        let text = "it takes 3 connections at once, connections is 4; lower that";
+        assert_eq!(room_for(4, 3), Found::Odd(text.to_owned()));
+    }
 }
