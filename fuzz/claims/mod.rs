@@ -3,6 +3,7 @@
 //! `fuzz/fuzz_targets/` feeds them what libFuzzer invents, `tests/fuzzed.rs` what is kept in `fuzz/corpus/` and
 //! `fuzz/findings/`.
 
+pub mod chain_head;
 pub mod configuration;
 pub mod hsm_answer;
 pub mod intake_line;
@@ -17,6 +18,7 @@ pub type Claim = fn(&[u8]);
 
 /// Every claim, under the name of its target.
 pub const ALL: &[(&str, Claim)] = &[
+    ("chain_head", chain_head::holds),
     ("configuration", configuration::holds),
     ("hsm_answer", hsm_answer::holds),
     ("intake_line", intake_line::holds),
