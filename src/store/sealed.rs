@@ -34,6 +34,8 @@ pub enum UsedFor {
     Cvv2,
     /// A PIN whose PVV was made with it.
     Pvv,
+    /// An entry of the audit whose MAC was made with it.
+    Audit,
 }
 
 impl UsedFor {
@@ -44,6 +46,7 @@ impl UsedFor {
             Self::Cvv => "cvvPinned",
             Self::Cvv2 => "cvv2Pinned",
             Self::Pvv => "pvvMade",
+            Self::Audit => "auditEntries",
         }
     }
 }

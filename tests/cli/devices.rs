@@ -1,18 +1,10 @@
 //! `emboss check` of payment HSMs: each of them is proven, step by step, and every finding names its device.
 
+use crate::hsm::configured::put_into;
 use crate::hsm::faults::{Act, When};
-use crate::hsm::lmk::{Dialect, Use};
-use crate::hsm::{Hsm, Setup, vector_key};
+use crate::hsm::lmk::Dialect;
+use crate::hsm::{Hsm, Setup};
 use crate::support::trial::{Outcome, Trial};
-
-/// Keys of the trial, with what takes their place under the LMK: label in `vectors.json`, use, usage, check value.
-const KEYS: [(&str, &str, Use, &str, &str); 5] = [
-    ("cvk-1", "CVK_A_B", Use::Cvk, "C0", "E5063D"),
-    ("cvk2-1", "CVK2_A_B", Use::Cvk, "C0", "D8F71C"),
-    ("pvk-1", "PVK_1", Use::Pvk, "V2", "17FB96"),
-    ("zpk-x-1", "ZPK_TDES_2KEY", Use::Zpk, "P0", "D4574E"),
-    ("zpk-bank-1", "ZPK_TDES_3KEY", Use::Zpk, "P0", "99A4C8"),
-];
 
 /// CVV1 of 4000001234567899, 2912, 201 under CVK_A_B, as `vectors.json` has it.
 const CHECK_CVV: &str = "633";
@@ -20,30 +12,7 @@ const CHECK_CVV: &str = "633";
 /// A trial whose keys of cards these devices have.
 pub(crate) fn trial(devices: &[&Hsm]) -> Trial {
     let trial = Trial::new();
-    let text = std::fs::read_to_string(trial.path("emboss.toml")).unwrap();
-    let mut written = text.replace("provider = \"software\"", "provider = \"payshield\"");
-    for (id, label, what_for, usage, kcv) in KEYS {
-        let three = label.ends_with("3KEY");
-        let algorithm = if three { "TDES_3KEY" } else { "TDES_2KEY" };
-        let (before, after) = written.split_once(&format!("id = \"{id}\"\n")).unwrap();
-        let (_, after) = after.split_once("kcv = \"").unwrap();
-        let (_, after) = after.split_once('\n').unwrap();
-        written = format!(
-            "{before}id = \"{id}\"\nblock_file = \"keys/{id}.lmk\"\n\
-             lmk = {{ usage = \"{usage}\", algorithm = \"{algorithm}\" }}\nkcv = \"{kcv}\"\n{after}"
-        );
-        let file = format!("keys/{id}.lmk");
-        std::fs::write(trial.path(&file), devices[0].wrapped(&vector_key(label), what_for)).unwrap();
-        trial.set_mode(&file, 0o600);
-    }
-    let addresses: Vec<String> = devices.iter().map(|device| format!("\"{}\"", device.address())).collect();
-    let (lmk, value) = (devices[0].dialect(), devices[0].check_value());
-    let lmk = if lmk == Dialect::Variant { "variant" } else { "keyblock" };
-    written += &format!(
-        "\n[vault.payshield]\nlmk = \"{lmk}\"\nlmk_check_value = \"{value}\"\ndevices = [{}]\ntimeout_ms = 1500\n",
-        addresses.join(", ")
-    );
-    std::fs::write(trial.path("emboss.toml"), written).unwrap();
+    put_into(&trial.home(), devices, "timeout_ms = 1500");
     trial
 }
 

@@ -140,7 +140,7 @@ fn a_zone_key_comes_in_and_everything_else_stays() {
 
     let audit = &rows(&trial.path("emboss.db"))["audit"];
     assert_eq!(audit.len(), 1);
-    for part in ["'anna'", "'key.imported'", "'the zone''s new key'", "zpk-x-2", "\"P0\"", &kcv] {
+    for part in ["'anna'", "'key.imported'", "'the zone''s new key'", "'zpk-x-2'", "\"P0\"", &kcv] {
         assert!(audit[0].contains(part), "{part}: {}", audit[0]);
     }
     let told = format!("{}{}{after}", outcome.both(), audit[0]).to_uppercase();

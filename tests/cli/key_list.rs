@@ -52,6 +52,8 @@ fn every_key_is_told_with_what_uses_it() {
     assert_eq!(of(&keys, "zpk-x-1")["places"], json!(["[[manufacturer]] FACTORY_X pin_keys 1"]));
     assert_eq!(of(&keys, "zpk-bank-1")["places"], json!(["[[institution]] 246001 set_pin_keys 1"]));
     assert_eq!(of(&keys, "aud-1")["places"], json!(["[vault] audit_key"]));
+    // The beginning and end of an import and of a run, the seven steps of a file, and the key that came in.
+    assert_eq!(of(&keys, "aud-1")["rows"], json!({ "auditEntries": 12 }));
     let dek = of(&keys, "dek-1");
     assert_eq!(dek["places"], json!(["[vault] data_key"]));
     assert_eq!((&dek["rows"]["pan"], &dek["rows"]["fillSeed"], &dek["rows"]["pin"]), (&json!(3), &json!(1), &json!(2)));

@@ -2,15 +2,14 @@
 //! records. What the house got is opened and counted again; which PIN the device made for whom, its own journal tells.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
 use crate::books::Books;
+use crate::hsm::configured::put_into;
 use crate::hsm::faults::{Act, When};
-use crate::hsm::lmk::{Dialect, Use};
-use crate::hsm::{Hsm, Setup, account_of, vector_key};
+use crate::hsm::lmk::Dialect;
+use crate::hsm::{Hsm, Setup, account_of};
 use crate::orders::WITH_PIN;
 use crate::promise;
 use crate::recount::recount;
@@ -28,43 +27,18 @@ const CVVS: usize = 3;
 const PATIENCE: &str = "timeout_ms = 10000";
 const IMPATIENCE: &str = "timeout_ms = 500";
 
-/// The keys of the fixtures that a device has: id, label in `vectors.json`, use, usage as configured.
-const KEYS: [(&str, &str, Use, &str); 4] = [
-    ("cvk-1", "CVK_A_B", Use::Cvk, "C0"),
-    ("cvk2-1", "CVK2_A_B", Use::Cvk, "C0"),
-    ("pvk-1", "PVK_1", Use::Pvk, "V2"),
-    ("zpk-x-1", "ZPK_TDES_2KEY", Use::Zpk, "P0"),
-];
-
 /// An installation with cards to be made, whose secrets a device computes. Each database with another kind of LMK.
 fn with_device(database: Database) -> (Site, Hsm) {
     let dialect = if database == Database::Sqlite { Dialect::Variant } else { Dialect::KeyBlock };
     let (site, hsm) =
         (Site::with(database, Special { crowd: CROWD, ..Special::default() }), Hsm::start(&Setup::new(dialect)));
-    site.configure("provider = \"software\"", "provider = \"payshield\"");
     site.configure("pin_storage_key = \"pin-1\"\n", "");
     // A card key that no device keeps is refused; no house here has this one.
     site.configure(
         "[[key]]\nid = \"zpk-y-1\"\nblock_file = \"keys/zpk-y-1.tr31\"\nkbpk = \"main\"\nkcv = \"28B3968D05\"\n",
         "",
     );
-    for (id, label, what_for, usage) in KEYS {
-        let path = site.path(&format!("keys/{id}.lmk"));
-        fs::write(&path, hsm.wrapped(&vector_key(label), what_for)).expect("written");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("set");
-        let lmk = format!("{id}.lmk\"\nlmk = {{ usage = \"{usage}\", algorithm = \"TDES_2KEY\" }}");
-        site.configure(&format!("{id}.tr31\"\nkbpk = \"main\""), &lmk);
-    }
-    let lmk = if dialect == Dialect::Variant { "variant" } else { "keyblock" };
-    site.configure(
-        "[vault.kbpk.main]",
-        &format!(
-            "[vault.payshield]\nlmk = \"{lmk}\"\nlmk_check_value = \"{}\"\ndevices = [\"{}\"]\nconnections = 4\n\
-             {PATIENCE}\nattempts = 2\n\n[vault.kbpk.main]",
-            hsm.check_value(),
-            hsm.address(),
-        ),
-    );
+    put_into(&site.path(""), &[&hsm], &format!("connections = 4\n{PATIENCE}\nattempts = 2"));
     (site, hsm)
 }
 

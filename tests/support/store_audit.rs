@@ -37,7 +37,7 @@ pub(crate) async fn found(store: &dyn Store, kept: &[Head]) -> Vec<(&'static str
     chain.chain(verdict.faults.iter().map(|fault| (fault.kind(), fault.number().unwrap_or_default()))).collect()
 }
 
-/// A whole night of two cards: ten entries.
+/// A whole night of two cards: nine entries.
 pub(crate) async fn night(store: &dyn Store) -> Head {
     let (run, mut file) = claimed(store, 2).await;
     issue_pins(store, &run, file.file_id).await;

@@ -121,6 +121,7 @@ pub(crate) async fn key_uses_are_counted_by_key_and_by_what_for(store: &dyn Stor
     let expected = [
         "? pan 1",
         "? pin 5",
+        "audit-1 auditEntries 3",
         "cvv-1 cvvPinned 3",
         "cvv2-1 cvv2Pinned 3",
         "cvv2-9 cvv2Pinned 1",

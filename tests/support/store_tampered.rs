@@ -180,6 +180,10 @@ pub(crate) async fn a_chain_goes_on_under_another_key(store: SqlStore, tamper: i
     store.enter("import.begun", "one", &json!({})).await.unwrap();
     let verdict = store.verify_audit(&both, &[]).await.unwrap();
     assert!(verdict.is_sound(), "{verdict:?}");
+    // Nobody is told that the old key is needed no more.
+    let uses = store.key_uses().await.unwrap().into_iter().filter(|it| it.used_for == UsedFor::Audit);
+    let uses: Vec<_> = uses.map(|it| (it.key_id.unwrap(), it.rows)).collect();
+    assert_eq!(uses, [("audit-1".to_owned(), 9), ("audit-2".to_owned(), 1)]);
     let without = store.verify_audit(&keys(), &[]).await.unwrap();
     assert_eq!(without.chain.faults, [ChainFault::UnknownKey { number: 10, key_id: "audit-2".to_owned() }]);
     // Who got hold of the old key.

@@ -176,5 +176,6 @@ fn words(used_for: UsedFor) -> &'static str {
         UsedFor::Cvv => "plastics with their CVV1 and iCVV by it",
         UsedFor::Cvv2 => "plastics with their CVV2 by it",
         UsedFor::Pvv => "PINs with their PVV by it",
+        UsedFor::Audit => "entries of the audit under it",
     }
 }

@@ -80,7 +80,8 @@ UNION ALL SELECT 'fillSeed', ",
 statement!(
     PINNED_TO = "SELECT 'cvv', cvv_key, COUNT(*) FROM plastic WHERE cvv_key IS NOT NULL GROUP BY cvv_key
 UNION ALL SELECT 'cvv2', cvv2_key, COUNT(*) FROM plastic GROUP BY cvv2_key
-UNION ALL SELECT 'pvv', pvv_key, COUNT(*) FROM pin WHERE pvv_key IS NOT NULL GROUP BY pvv_key ORDER BY 1, 2"
+UNION ALL SELECT 'pvv', pvv_key, COUNT(*) FROM pin WHERE pvv_key IS NOT NULL GROUP BY pvv_key
+UNION ALL SELECT 'audit', key_id, COUNT(*) FROM audit GROUP BY key_id ORDER BY 1, 2"
 );
 
 statement!(
@@ -282,7 +283,8 @@ fn pinned_to(row: &Row) -> Result<KeyUse, StoreError> {
     let used_for = match columns.take::<&str>()? {
         "cvv" => UsedFor::Cvv,
         "cvv2" => UsedFor::Cvv2,
-        _ => UsedFor::Pvv,
+        "pvv" => UsedFor::Pvv,
+        _ => UsedFor::Audit,
     };
     Ok(KeyUse { key_id: columns.take()?, used_for, rows: columns.number()? })
 }

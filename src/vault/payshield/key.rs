@@ -5,12 +5,14 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::vault::keys::KeyAlgorithm;
 use crate::vault::settings::LmkDialect;
 
 /// A key as commands carry it: scheme letter first.
 #[derive(Clone, PartialEq, Eq)]
-pub struct LmkKey(String);
+pub struct LmkKey(Zeroizing<String>);
 
 impl fmt::Debug for LmkKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +39,11 @@ impl LmkKey {
             (LmkDialect::KeyBlock, _, Some(("S", block))) => is_key_block(block),
             (LmkDialect::KeyBlock, ..) => false,
         };
-        if fits { Ok(Self(text.to_owned())) } else { Err("is not a key of that form; export it from the device again") }
+        if fits {
+            Ok(Self(Zeroizing::new(text.to_owned())))
+        } else {
+            Err("is not a key of that form; export it from the device again")
+        }
     }
 
     /// As it stands in a command.

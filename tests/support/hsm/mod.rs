@@ -11,6 +11,7 @@ pub mod authority;
 pub mod blocks;
 pub mod ciphers;
 mod commands;
+pub mod configured;
 pub mod faults;
 mod journal;
 pub mod lmk;

@@ -82,3 +82,17 @@ fn a_key_under_the_lmk_is_of_a_usage_the_device_has() {
     let mode = folder.path().join("trial/emboss.toml").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 }
+
+#[test]
+fn what_is_still_to_be_done_with_a_new_key_of_the_audit() {
+    let info = KeyInfo {
+        id: "aud-2".to_owned(),
+        usage: KeyUsage::Hmac,
+        algorithm: KeyAlgorithm::Hmac,
+        kcv: "1A2B3C4D5E".to_owned(),
+        window: KeyWindow::default(),
+    };
+    let [naming, _] = still_to_do(&info);
+    assert!(naming.starts_with("Name aud-2 as audit_key in [vault] and leave the old one"), "{naming}");
+    assert!(naming.contains("As pan_index_key only where there is no database yet"), "{naming}");
+}
