@@ -178,8 +178,7 @@ fn r34_a_device_that_stalls_or_refuses_ends_the_run_and_running_again_goes_on(da
 /// Things go wrong by chance, and runs are repeated until one ends well: never another card's PIN.
 fn r40_a_device_at_its_worst_gives_each_card_its_own_pin(database: Database) {
     let (site, hsm) = with_device(database);
-    site.configure("attempts = 2\n\n", "attempts = 4\n\n");
-    site.configure(PATIENCE, IMPATIENCE);
+    site.configure(&format!("{PATIENCE}\nattempts = 2"), &format!("{IMPATIENCE}\nattempts = 4"));
     let acts = [Act::Reset(0), Act::Reset(9), Act::Late, Act::Crossed, Act::WrongHeader, Act::Twice, Act::Split];
     hsm.fail_by_chance(20_261_122, &acts.map(|act| (25, act)));
     let mut known = BTreeMap::new();
