@@ -38,8 +38,8 @@ impl Bench {
             .expect("emboss.toml")
             .replace("[vault]\n", "[log]\nformat = \"json\"\nlevel = \"trace\"\n\n[vault]\n")
             .replacen("[[institution]]\n", "[[institution]]\nset_pin_keys = [\"zpk-bank-1\"]\n", 1);
-        let bank =
-            "[[key]]\nid = \"zpk-bank-1\"\nblock_file = \"keys/zpk-bank-1.tr31\"\nkbpk = \"main\"\n\n[[institution]]\n";
+        let bank = "[[key]]\nid = \"zpk-bank-1\"\nblock_file = \"keys/zpk-bank-1.tr31\"\nkbpk = \"main\"\n\
+                    kcv = \"99A4C8\"\n\n[[institution]]\n";
         let config = config.replacen("[[institution]]\n", bank, 1);
         fs::write(path.join("emboss.toml"), config).expect("emboss.toml");
         fs::write(path.join("orders.jsonl"), orders()).expect("orders");

@@ -11,6 +11,9 @@
 mod bench;
 #[path = "../support/canaries.rs"]
 mod canaries;
+mod device;
+#[path = "../support/hsm/mod.rs"]
+mod hsm;
 mod memory;
 #[path = "../support/player.rs"]
 mod player;

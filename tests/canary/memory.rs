@@ -53,7 +53,7 @@ const IN_USE: [&str; 3] = ["DEK_AES_256", "ZPK_AES_128", "ZPK_AES_256"];
 /// Fails where one of these is in the memory of a program that has stopped or waits. Without root there is nothing to
 /// be read, which is what others may not do either.
 #[track_caller]
-fn holds_none(running: &mut Running, canaries: &[Canary]) {
+pub(crate) fn holds_none(running: &mut Running, canaries: &[Canary]) {
     let Some(memory) = memory(running.id()) else {
         assert!(!rustix::process::getuid().is_root(), "root reads every memory");
         return;
@@ -79,7 +79,7 @@ fn clear_pins() -> Vec<Canary> {
 }
 
 /// A run that stops itself at a point.
-fn run_until(bench: &Bench, point: &str) -> Running {
+pub(crate) fn run_until(bench: &Bench, point: &str) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emboss"));
     command.args(["run", "--now"]).current_dir(bench.folder.path()).env("EMBOSS_FAULT", format!("stop@{point}"));
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("emboss starts");

@@ -33,11 +33,6 @@ fn with_device(database: Database) -> (Site, Hsm) {
     let (site, hsm) =
         (Site::with(database, Special { crowd: CROWD, ..Special::default() }), Hsm::start(&Setup::new(dialect)));
     site.configure("pin_storage_key = \"pin-1\"\n", "");
-    // A card key that no device keeps is refused; no house here has this one.
-    site.configure(
-        "[[key]]\nid = \"zpk-y-1\"\nblock_file = \"keys/zpk-y-1.tr31\"\nkbpk = \"main\"\nkcv = \"28B3968D05\"\n",
-        "",
-    );
     put_into(&site.path(""), &[&hsm], &format!("connections = 4\n{PATIENCE}\nattempts = 2"));
     (site, hsm)
 }
