@@ -246,6 +246,23 @@ fn a_cut_tail_is_seen_by_who_kept_a_head_only() {
     assert_eq!(walked(&anew, &kept).faults, [ChainFault::OtherHead { number: 9 }], "written by who has the key");
 }
 
+/// Memory does not grow with what somebody writes into the rows.
+#[test]
+fn of_names_of_unknown_keys_a_hundred_are_kept() {
+    let (keys, mut chain) = (keys(), Vec::new());
+    for number in 1..=250 {
+        push(&mut chain, number, &key(&format!("mallory-{number}"), 0), &[7; 32]);
+    }
+    let mut walk = Walk::new(&keys, &[]);
+    for stored in chain.iter().chain(&chain[..1]) {
+        walk.step(&stored.entry(), &stored.key_id, &stored.mac);
+    }
+    assert_eq!(walk.names_kept(), 100);
+    let found = walk.finish();
+    // The first name is told once, whatever has it; its row stands twice.
+    assert_eq!((found.faults.len(), found.more), (100, 151));
+}
+
 #[test]
 fn so_many_faults_are_counted_from_a_hundred_on() {
     let mut chain = Vec::new();

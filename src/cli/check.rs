@@ -159,9 +159,9 @@ fn check_sealer(config: &Config, agreement: &Agreement, now: DateTime<Utc>, line
     }
 }
 
-/// Agreements share the signer, and those of one house its recipients.
-fn add_once(lines: &mut Vec<Line>, line: Line) {
-    if !lines.contains(&line) {
-        lines.push(line);
+/// Agreements share the signer, those of one house its recipients, and products their keys.
+fn add_once<T: PartialEq>(list: &mut Vec<T>, entry: T) {
+    if !list.contains(&entry) {
+        list.push(entry);
     }
 }

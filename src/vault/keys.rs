@@ -89,6 +89,11 @@ impl KeyInfo {
     pub fn shown_kcv(&self) -> &str {
         self.kcv.get(..6).unwrap_or(&self.kcv)
     }
+
+    /// Whether it could be the data key, and so open what was sealed while it was.
+    pub fn could_seal(&self) -> bool {
+        self.usage == KeyUsage::DataEncryption && self.algorithm == KeyAlgorithm::Aes256
+    }
 }
 
 /// What a card verification key is wanted for.

@@ -1,5 +1,6 @@
 //! Whether each payment HSM does what nights ask of it.
 
+use super::add_once;
 use super::line::Line;
 use crate::config::Config;
 use crate::vault::payshield::proof::{Found, Proof, ProofKeys};
@@ -43,10 +44,4 @@ fn proof_keys(config: &Config, vault: &Vault) -> ProofKeys {
     keys.pvks.retain(|spec| vault.key(&spec.key_id).is_some());
     keys.zpks.retain(|(id, _)| vault.key(id).is_some());
     keys
-}
-
-fn add_once<T: PartialEq>(list: &mut Vec<T>, entry: T) {
-    if !list.contains(&entry) {
-        list.push(entry);
-    }
 }

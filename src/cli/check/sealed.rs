@@ -4,7 +4,7 @@ use super::line::Line;
 use crate::cli::errors::chain;
 use crate::rotation::{counted, sealed_under};
 use crate::store::{KeyUse, Store};
-use crate::vault::{KeyAlgorithm, KeyUsage, Vault};
+use crate::vault::{KeyInfo, Vault};
 
 /// One line, or one for each key under which nothing should stand.
 pub(super) async fn judge(vault: &Vault, store: &dyn Store) -> Vec<Line> {
@@ -17,10 +17,7 @@ pub(super) async fn judge(vault: &Vault, store: &dyn Store) -> Vec<Line> {
 fn lines(vault: &Vault, uses: &[KeyUse]) -> Vec<Line> {
     let mut lines = Vec::new();
     for (id, kinds) in sealed_under(uses) {
-        let opens = |id| {
-            let key = vault.key(id);
-            key.is_some_and(|key| key.usage == KeyUsage::DataEncryption && key.algorithm == KeyAlgorithm::Aes256)
-        };
+        let opens = |id| vault.key(id).is_some_and(KeyInfo::could_seal);
         let kinds = counted(&kinds);
         match id {
             Some(id) if id == vault.data_key() => {}

@@ -16,7 +16,7 @@ use crate::cli::run::open;
 use crate::rotation::{Rotated, Rotation, Told, counted, sealed_under};
 use crate::settlement::Authority;
 use crate::store::{KeyUse, SealedKind};
-use crate::vault::{KeyAlgorithm, KeyUsage, Vault};
+use crate::vault::{KeyUsage, Vault};
 
 /// In the JSON object.
 const COMMAND: &str = "keys rotate";
@@ -209,9 +209,7 @@ impl Left {
 
 /// The ids of every key that could be a data key.
 fn data_keys(vault: &Vault) -> impl Iterator<Item = String> + '_ {
-    let fits =
-        vault.keys().filter(|key| key.usage == KeyUsage::DataEncryption && key.algorithm == KeyAlgorithm::Aes256);
-    fits.map(|key| key.id.clone())
+    vault.keys().filter(|key| key.could_seal()).map(|key| key.id.clone())
 }
 
 fn total<K>(counts: &BTreeMap<K, u64>) -> u64 {
