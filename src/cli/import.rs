@@ -55,6 +55,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
         "answersSha256": hex::encode(answers.hasher.finalize()),
     });
     night.store.enter("import.ended", &import_id, &ended).await?;
+    night.note_head().await;
     night.store.close().await;
     let mut summary = io::stderr().lock();
     // The summary is for people; a closed stderr must not turn a good import into a bad one.

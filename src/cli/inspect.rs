@@ -108,6 +108,7 @@ async fn write_down(
     let (institution, subject) = (Some(&header.institution.id), header.file_id.to_string());
     let data = json!({ "fileId": header.file_id, "fileName": header.file_name });
     opened.night.store.note_audited("file.inspected", institution, &subject, &authority, &data).await?;
+    opened.night.note_head().await;
     Ok(true)
 }
 

@@ -56,7 +56,7 @@ impl Night {
 
     /// Writes the audit's head down where the database is not: in the journal, in the log, and in what the caller reports.
     /// Behind what it was all about: where this fails, that was done all the same.
-    pub(super) async fn note_head(&self) -> Option<Head> {
+    pub async fn note_head(&self) -> Option<Head> {
         let head = match self.store.audit_head().await {
             Ok(head) => head?,
             Err(error) => {

@@ -9,8 +9,8 @@
 //! sealed them knows their digest; with it a crash before the row was written costs no second sealing (fault 3). Lines
 //! of older programs have none.
 //!
-//! A line `AUDIT <number>:<mac>` is of no file: it keeps the head of the audit chain as it was when a run, or what a person
-//! ordered, had ended, so that a chain whose end is cut off in the database is known by what stands here.
+//! A line `AUDIT <number>:<mac>` is of no file: it keeps the head of the audit chain as it was when a run, an import, or what a
+//! person ordered, had ended, so that a chain whose end is cut off in the database is known by what stands here.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -190,7 +190,13 @@ pub(super) fn read(folder: &Path) -> Result<Journal, SpoolError> {
 impl Journal {
     fn take(&mut self, line: &str) -> Option<()> {
         match line.strip_prefix(AUDIT) {
-            Some(head) => self.head = Some(head.parse().ok()?),
+            Some(head) => {
+                let head: Head = head.parse().ok()?;
+                // Who ends first need not be who read the head first.
+                if self.head.as_ref().is_none_or(|noted| noted.number <= head.number) {
+                    self.head = Some(head);
+                }
+            }
             None => self.lines.push(JournalLine::parse(line)?),
         }
         Some(())

@@ -290,6 +290,7 @@ fn heads_of_the_audit_stand_between_the_lines_of_files() {
     spool.note_head(&head(9)).unwrap();
     spool.note(&line(seal(1))).unwrap();
     spool.note_head(&head(17)).unwrap();
+    spool.note_head(&head(16)).unwrap();
     spool.note(&line(JournalEntry::Published { attempt: 1 })).unwrap();
     assert_eq!(spool.journal().unwrap(), [line(seal(1)), line(JournalEntry::Published { attempt: 1 })]);
     assert_eq!(spool.newest_head().unwrap(), Some(head(17)));

@@ -119,6 +119,15 @@ fn a_cut_tail_is_found_by_the_journal_alone_and_by_a_head_without_it() {
 }
 
 #[test]
+fn an_import_notes_its_head_so_that_its_entries_cannot_be_cut_off_unseen() {
+    let trial = Trial::with_orders();
+    let head = newest_of_journal(&trial);
+    assert!(head.starts_with("2:"), "begun and ended: {head}");
+    tamper(&trial, "DELETE FROM audit WHERE number = 2");
+    assert_eq!(findings(&trial, &[]), [("CUT_OFF".to_owned(), 2)]);
+}
+
+#[test]
 fn exit_2_for_usage_and_for_another_key() {
     let trial = after_a_night();
     for wrong in ["", "12", "12:ab", &format!("0:{}", "ab".repeat(32))] {

@@ -86,6 +86,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     // First the trace, then the deed: no key is in use that nobody wrote down.
     let (subject, data) = (&addition.info.id, addition.trace());
     opened.night.store.note_audited("key.imported", None, subject, &authority, &data).await?;
+    opened.night.note_head().await;
     opened.night.store.close().await;
     let folder = edit.path().parent().map(Path::to_owned).unwrap_or_default();
     edit.replace(&addition.text).map_err(unchanged)?;

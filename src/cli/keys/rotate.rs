@@ -84,6 +84,7 @@ async fn carried_out(opened: &Opened, authority: &Authority, home: &Home<'_>, ou
         "keys": left.to_json(),
     });
     store.note_audited("key.rotation_ended", None, vault.data_key(), authority, &ended).await?;
+    opened.night.note_head().await;
     output.say(format!("Sealed anew under {}: {}.", vault.data_key(), counted(&rotated.resealed)));
     left.say(&rotated.unreadable, output);
     let exit_code = exit_code(&rotated, &left);
