@@ -90,28 +90,22 @@ impl Edit {
         format!("{}{end}\n{sections}", self.text)
     }
 
-    /// Puts a new text in the place of the old one, once it is on the disk.
+    /// Puts a new text beside the old one, complete on the disk.
     ///
     /// # Errors
-    /// [`EditError`]: the old text still stands there.
-    pub fn replace(self, text: &str) -> Result<(), EditError> {
-        let unwritable = |source| EditError::Unwritable { path: self.path.clone(), source };
+    /// [`EditError`]: nothing was left there.
+    pub fn prepare(&self, text: &str) -> Result<Draft<'_>, EditError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = self.path.with_file_name(format!(".{name}.new"));
+        let path = self.path.with_file_name(format!(".{name}.new"));
         // Whoever left one behind is dead: the lock is ours.
-        let _ = fs::remove_file(&draft);
-        let written = self.draft(&draft, text).map_err(unwritable);
-        let placed = written.and_then(|()| {
-            self.still_that_file()?;
-            fs::rename(&draft, &self.path).map_err(unwritable)
-        });
-        if placed.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        placed?;
-        // Where the folder cannot be synced, a power cut may bring the old text back: that one is whole, too.
-        let _ = sync_folder(&self.path);
-        Ok(())
+        let _ = fs::remove_file(&path);
+        let draft = Draft { edit: self, path, is_placed: false };
+        self.draft(&draft.path, text).map_err(|source| self.unwritable(source))?;
+        Ok(draft)
+    }
+
+    fn unwritable(&self, source: io::Error) -> EditError {
+        EditError::Unwritable { path: self.path.clone(), source }
     }
 
     fn draft(&self, draft: &Path, text: &str) -> io::Result<()> {
@@ -132,6 +126,37 @@ impl Edit {
             return Ok(());
         }
         Err(EditError::Overtaken { path: self.path.clone() })
+    }
+}
+
+/// A new text of the configuration beside the old one; it goes away again unless it is put in its place.
+#[derive(Debug)]
+pub struct Draft<'e> {
+    edit: &'e Edit,
+    path: PathBuf,
+    is_placed: bool,
+}
+
+impl Draft<'_> {
+    /// Puts it in the place of the old text.
+    ///
+    /// # Errors
+    /// [`EditError`]: the old text still stands there.
+    pub fn place(mut self) -> Result<(), EditError> {
+        self.edit.still_that_file()?;
+        fs::rename(&self.path, &self.edit.path).map_err(|source| self.edit.unwritable(source))?;
+        self.is_placed = true;
+        // Where the folder cannot be synced, a power cut may bring the old text back: that one is whole, too.
+        let _ = sync_folder(&self.edit.path);
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -221,7 +246,7 @@ mod tests {
         let (path, edit) = begun(folder.path());
         let text = edit.with("[new]\n");
         assert_eq!(text, "old = 1\n\n[new]\n");
-        edit.replace(&text).unwrap();
+        edit.prepare(&text).unwrap().place().unwrap();
         assert_eq!((fs::read_to_string(&path).unwrap(), names(folder.path())), (text, vec!["emboss.toml".to_owned()]));
     }
 
@@ -236,8 +261,9 @@ mod tests {
         for change in [&write_into as &dyn Fn(&Path), &put_in_its_place] {
             let folder = tempfile::tempdir().unwrap();
             let (path, edit) = begun(folder.path());
+            let draft = edit.prepare("new").unwrap();
             change(&path);
-            assert!(matches!(edit.replace("new"), Err(EditError::Overtaken { .. })));
+            assert!(matches!(draft.place(), Err(EditError::Overtaken { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), "other");
             assert_eq!(names(folder.path()), ["emboss.toml"], "no draft is left");
         }
