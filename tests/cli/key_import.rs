@@ -138,7 +138,8 @@ fn a_zone_key_comes_in_and_everything_else_stays() {
     assert_eq!(fs::read_to_string(&placed).unwrap().trim(), fs::read_to_string(&file).unwrap().trim());
     assert_eq!(trial.path("emboss.toml").metadata().unwrap().permissions().mode() & 0o7777, 0o600);
 
-    let audit = &rows(&trial.path("emboss.db"))["audit"];
+    let mut audit = rows(&trial.path("emboss.db"))["audit"].clone();
+    audit.retain(|row| row.contains("'key.imported'"));
     assert_eq!(audit.len(), 1);
     for part in ["'anna'", "'key.imported'", "'the zone''s new key'", "zpk-x-2", "\"P0\"", &kcv] {
         assert!(audit[0].contains(part), "{part}: {}", audit[0]);
@@ -240,7 +241,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     let retired = ["--not-after", "2030-01-01T00:00:00Z", "--retire-at", "2031-01-01T00:00:00Z"];
     refused(&trial, "zpk-x-2", &file, &with(&retired), &["retire_at belongs to card verification keys"]);
     let lmk = ["--lmk-usage", "P0", "--lmk-algorithm", "TDES_2KEY", "--kcv", "1A2B3C"];
-    refused(&trial, "zpk-x-2", &file, &lmk, &["needs provider \"payshield\""]);
+    refused(&trial, "zpk-x-2", &file, &lmk, &["write provider = \"payshield\" in [vault]"]);
     refused(&trial, "zpk-x-2", "/nowhere/block", &main, &["/nowhere/block cannot be read"]);
     refused(&trial, "zpk-x-2", &file, &with(&["--into", "/nowhere"]), &["/nowhere cannot be used"]);
 
