@@ -170,7 +170,7 @@ pub struct PlacedFile {
 
 impl PlacedFile {
     /// Writes a line into a new file that only its owner reads: the owner of `like`. A file that holds this line already,
-    /// which an earlier try left behind, is taken as it is.
+    /// which an earlier try left behind, is taken as it is; one that ends within the line, whose try was killed, is made anew.
     ///
     /// # Errors
     /// [`EditError`]: nothing was left there.
@@ -178,7 +178,7 @@ impl PlacedFile {
         let unwritable = |source| EditError::Unwritable { path: path.to_owned(), source };
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Self::known(path, line),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Self::known(path, line, like),
             Err(source) => return Err(unwritable(source)),
         };
         let placed = Self { path: path.to_owned(), stays: false };
@@ -188,9 +188,13 @@ impl PlacedFile {
         Ok(placed)
     }
 
-    fn known(path: &Path, line: &str) -> Result<Self, EditError> {
+    fn known(path: &Path, line: &str, like: &Path) -> Result<Self, EditError> {
         let unreadable = |source| EditError::Unreadable { path: path.to_owned(), source };
         let known = fs::read(path).map_err(unreadable)?;
+        if known.len() < line.len() && line.as_bytes().starts_with(&known) {
+            fs::remove_file(path).map_err(|source| EditError::Unwritable { path: path.to_owned(), source })?;
+            return Self::place(path, line, like);
+        }
         if known.trim_ascii() != line.as_bytes() {
             return Err(EditError::Taken { path: path.to_owned() });
         }
@@ -266,6 +270,25 @@ mod tests {
             assert!(matches!(draft.place(), Err(EditError::Overtaken { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), "other");
             assert_eq!(names(folder.path()), ["emboss.toml"], "no draft is left");
+        }
+    }
+
+    /// Killed between the making of the file and its last byte.
+    #[test]
+    fn a_block_that_was_left_half_written_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, edit) = begun(folder.path());
+        let block = folder.path().join("k.tr31");
+        for left in ["", "D01"] {
+            fs::write(&block, left).unwrap();
+            PlacedFile::place(&block, "D0112P0", edit.path()).unwrap().keep();
+            assert_eq!(fs::read_to_string(&block).unwrap(), "D0112P0\n", "{left:?}");
+            assert_eq!(block.metadata().unwrap().mode() & 0o777, PRIVATE);
+        }
+        for other in ["D02", "D0112P0D0112P0", "\n"] {
+            fs::write(&block, other).unwrap();
+            assert!(matches!(PlacedFile::place(&block, "D0112P0", &path), Err(EditError::Taken { .. })), "{other:?}");
+            assert_eq!(fs::read_to_string(&block).unwrap(), other);
         }
     }
 
