@@ -256,12 +256,12 @@ impl Spool {
         journal::append_head(&self.folder, head)
     }
 
-    /// The newest head of the audit chain that was noted.
+    /// The heads of the audit chain that were noted, oldest first.
     ///
     /// # Errors
     /// [`SpoolError::Journal`], [`SpoolError::Io`].
-    pub fn newest_head(&self) -> Result<Option<Head>, SpoolError> {
-        Ok(journal::read(&self.folder)?.head)
+    pub fn heads(&self) -> Result<Vec<Head>, SpoolError> {
+        Ok(journal::read(&self.folder)?.heads)
     }
 
     /// The journal's lines of files, oldest first. A last line without its end was never durable and is left out.

@@ -73,7 +73,9 @@ pub enum ChainFault {
         head: i64,
     },
     /// The entry of a head that was kept is another one.
-    #[error("entry {number} is not the one whose head was kept: the chain up to there was written anew")]
+    #[error(
+        "entry {number} is not the one whose head was kept: the chain up to there was written anew, or a restored database was used since"
+    )]
     OtherHead {
         /// Its number.
         number: i64,
@@ -133,8 +135,8 @@ pub struct Walked {
 #[derive(Debug)]
 pub struct Walk<'k> {
     keys: &'k ChainKeys,
-    /// Heads that were kept.
-    kept: &'k [Head],
+    /// Heads that were kept, by number.
+    kept: BTreeSet<(i64, Mac)>,
     /// The MAC before the next entry.
     before: Mac,
     /// What fits nowhere yet: the number of the first doubtful place, and the MAC before it.
@@ -150,10 +152,10 @@ pub struct Walk<'k> {
 
 impl<'k> Walk<'k> {
     /// At the beginning of a chain.
-    pub fn new(keys: &'k ChainKeys, kept: &'k [Head]) -> Self {
+    pub fn new(keys: &'k ChainKeys, kept: &[Head]) -> Self {
         Self {
             keys,
-            kept,
+            kept: kept.iter().map(|head| (head.number, head.mac)).collect(),
             before: NOTHING_BEFORE,
             hole: None,
             doubtful: Vec::new(),
@@ -185,7 +187,8 @@ impl<'k> Walk<'k> {
         self.before = mac;
         if entry.number > last {
             self.walked.head = Some(Head { number: entry.number, mac });
-            if self.kept.iter().any(|head| head.number == entry.number && head.mac != mac) {
+            let mut kept = self.kept.range((entry.number, [0; 32])..=(entry.number, [255; 32]));
+            if kept.any(|(_, kept)| *kept != mac) {
                 self.find(ChainFault::OtherHead { number: entry.number });
             }
         }
@@ -199,7 +202,7 @@ impl<'k> Walk<'k> {
     /// At its end.
     pub fn finish(mut self) -> Walked {
         let last = self.walked.head.map_or(0, |head| head.number);
-        if let Some(head) = self.kept.iter().map(|head| head.number).max().filter(|head| *head > last) {
+        if let Some((head, _)) = self.kept.last().copied().filter(|(head, _)| *head > last) {
             self.find(ChainFault::CutOff { last, head });
         }
         self.walked

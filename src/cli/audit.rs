@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::Failure;
 use super::errors::chain;
 use super::open::{Home, look_at_spool, open_vault};
-use super::output::Output;
+use super::output::{Output, is_wanted};
 use crate::ambient::Random;
 use crate::chain::{ChainFault, Head};
 use crate::config::Config;
@@ -56,9 +56,9 @@ async fn verify(arguments: &VerifyArguments, home: &Home<'_>, output: Output) ->
     let keys = open_vault(&config, Arc::new(Random::system()))?.audit_keys();
     let store = home.open_store().await?;
     // Read before the database: what is entered meanwhile is in the database, not in the journal.
-    let journal = head_of_journal(&config, &*store).await;
+    let journal = heads_of_journal(&config, &*store).await;
     let mut kept = arguments.head.clone();
-    kept.extend(journal.as_ref().ok().copied().flatten());
+    kept.extend(journal.iter().flatten());
     let verdict = store.verify_audit(&keys, &kept).await?;
     store.close().await;
     refuse_other_key(&verdict, &config)?;
@@ -68,11 +68,12 @@ async fn verify(arguments: &VerifyArguments, home: &Home<'_>, output: Output) ->
     Ok(verified.exit_code())
 }
 
-/// The newest head of the journal; why there is none, where the spool cannot be read from here.
-async fn head_of_journal(config: &Config, store: &dyn Store) -> Result<Option<Head>, String> {
+/// The heads of the journal, also those of before the newest: a restored database that was used again has other entries
+/// there. Why there is none, where the spool cannot be read from here.
+async fn heads_of_journal(config: &Config, store: &dyn Store) -> Result<Vec<Head>, String> {
     match look_at_spool(config, store).await {
-        Ok(Some(spool)) => spool.newest_head().map_err(|error| chain(&error)),
-        Ok(None) => Ok(None),
+        Ok(Some(spool)) => spool.heads().map_err(|error| chain(&error)),
+        Ok(None) => Ok(Vec::new()),
         Err(failure) => Err(failure.text),
     }
 }
@@ -94,7 +95,7 @@ fn refuse_other_key(verdict: &AuditVerdict, config: &Config) -> Result<(), Failu
 /// What a verification has to tell.
 struct Verified {
     verdict: AuditVerdict,
-    journal: Result<Option<Head>, String>,
+    journal: Result<Vec<Head>, String>,
 }
 
 impl Verified {
@@ -134,7 +135,7 @@ impl Verified {
             let (kind, number, subject) = (fault.kind(), fault.number(), fault.subject());
             json!({ "kind": kind, "number": number, "subject": subject, "text": fault.to_string() })
         }));
-        let journal = self.journal.as_ref().ok().copied().flatten();
+        let journal = self.journal.as_ref().ok().and_then(|heads| heads.last());
         json!({
             "command": "audit verify",
             "sound": self.verdict.is_sound(),
@@ -144,7 +145,7 @@ impl Verified {
             "runs": runs,
             "findings": findings,
             "moreFindings": chain.more + more,
-            "journalHead": journal.map(|head| head.to_string()),
+            "journalHead": journal.map(ToString::to_string),
             "journalTrouble": self.journal.as_ref().err(),
             "auditHead": chain.head.map(|head| head.to_string()),
             "exitCode": self.exit_code(),
@@ -161,13 +162,12 @@ async fn export(arguments: &ExportArguments, home: &Home<'_>) -> Result<u8, Fail
         let Some(last) = page.last() else { break };
         after = last.number;
         for row in &page {
-            // A reader that has enough closes the pipe.
-            if writeln!(out, "{}", object(row)).is_err() {
+            if !is_wanted(writeln!(out, "{}", object(row)))? {
                 return Ok(0);
             }
         }
     }
-    let _ = out.flush();
+    is_wanted(out.flush())?;
     Ok(0)
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::Failure;
 use super::open::Home;
+use super::output::is_wanted;
 use crate::store::EventRow;
 
 /// Events read from the database at once.
@@ -36,8 +37,7 @@ pub(super) async fn events(arguments: &EventsArguments, home: &Home<'_>) -> Resu
         after = last.number;
         left -= u32::try_from(events.len()).unwrap_or(left).min(left);
         for event in &events {
-            // A reader that has enough closes the pipe.
-            if writeln!(out, "{}", object(event)).is_err() {
+            if !is_wanted(writeln!(out, "{}", object(event)))? {
                 return Ok(0);
             }
         }

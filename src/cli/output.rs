@@ -6,6 +6,16 @@ use serde_json::{Value, json};
 
 use super::Failure;
 
+/// Whether a reader of many lines wants more: one that has enough closes the pipe. What is printed into a file and does
+/// not fit is a failure, or half of it would pass for the whole.
+pub(super) fn is_wanted(printed: io::Result<()>) -> Result<bool, Failure> {
+    match printed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::environment(format!("not everything could be printed: {error}"))),
+    }
+}
+
 /// The two outputs of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {

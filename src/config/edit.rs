@@ -90,28 +90,22 @@ impl Edit {
         format!("{}{end}\n{sections}", self.text)
     }
 
-    /// Puts a new text in the place of the old one, once it is on the disk.
+    /// Puts a new text beside the old one, complete on the disk.
     ///
     /// # Errors
-    /// [`EditError`]: the old text still stands there.
-    pub fn replace(self, text: &str) -> Result<(), EditError> {
-        let unwritable = |source| EditError::Unwritable { path: self.path.clone(), source };
+    /// [`EditError`]: nothing was left there.
+    pub fn prepare(&self, text: &str) -> Result<Draft<'_>, EditError> {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = self.path.with_file_name(format!(".{name}.new"));
+        let path = self.path.with_file_name(format!(".{name}.new"));
         // Whoever left one behind is dead: the lock is ours.
-        let _ = fs::remove_file(&draft);
-        let written = self.draft(&draft, text).map_err(unwritable);
-        let placed = written.and_then(|()| {
-            self.still_that_file()?;
-            fs::rename(&draft, &self.path).map_err(unwritable)
-        });
-        if placed.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        placed?;
-        // Where the folder cannot be synced, a power cut may bring the old text back: that one is whole, too.
-        let _ = sync_folder(&self.path);
-        Ok(())
+        let _ = fs::remove_file(&path);
+        let draft = Draft { edit: self, path, is_placed: false };
+        self.draft(&draft.path, text).map_err(|source| self.unwritable(source))?;
+        Ok(draft)
+    }
+
+    fn unwritable(&self, source: io::Error) -> EditError {
+        EditError::Unwritable { path: self.path.clone(), source }
     }
 
     fn draft(&self, draft: &Path, text: &str) -> io::Result<()> {
@@ -135,6 +129,37 @@ impl Edit {
     }
 }
 
+/// A new text of the configuration beside the old one; it goes away again unless it is put in its place.
+#[derive(Debug)]
+pub struct Draft<'e> {
+    edit: &'e Edit,
+    path: PathBuf,
+    is_placed: bool,
+}
+
+impl Draft<'_> {
+    /// Puts it in the place of the old text.
+    ///
+    /// # Errors
+    /// [`EditError`]: the old text still stands there.
+    pub fn place(mut self) -> Result<(), EditError> {
+        self.edit.still_that_file()?;
+        fs::rename(&self.path, &self.edit.path).map_err(|source| self.edit.unwritable(source))?;
+        self.is_placed = true;
+        // Where the folder cannot be synced, a power cut may bring the old text back: that one is whole, too.
+        let _ = sync_folder(&self.edit.path);
+        Ok(())
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// A key file that was placed; it goes away again unless it is kept.
 #[derive(Debug)]
 pub struct PlacedFile {
@@ -145,7 +170,7 @@ pub struct PlacedFile {
 
 impl PlacedFile {
     /// Writes a line into a new file that only its owner reads: the owner of `like`. A file that holds this line already,
-    /// which an earlier try left behind, is taken as it is.
+    /// which an earlier try left behind, is taken as it is; one that ends within the line, whose try was killed, is made anew.
     ///
     /// # Errors
     /// [`EditError`]: nothing was left there.
@@ -153,7 +178,7 @@ impl PlacedFile {
         let unwritable = |source| EditError::Unwritable { path: path.to_owned(), source };
         let mut file = match OpenOptions::new().write(true).create_new(true).mode(PRIVATE).open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Self::known(path, line),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Self::known(path, line, like),
             Err(source) => return Err(unwritable(source)),
         };
         let placed = Self { path: path.to_owned(), stays: false };
@@ -163,9 +188,13 @@ impl PlacedFile {
         Ok(placed)
     }
 
-    fn known(path: &Path, line: &str) -> Result<Self, EditError> {
+    fn known(path: &Path, line: &str, like: &Path) -> Result<Self, EditError> {
         let unreadable = |source| EditError::Unreadable { path: path.to_owned(), source };
         let known = fs::read(path).map_err(unreadable)?;
+        if known.len() < line.len() && line.as_bytes().starts_with(&known) {
+            fs::remove_file(path).map_err(|source| EditError::Unwritable { path: path.to_owned(), source })?;
+            return Self::place(path, line, like);
+        }
         if known.trim_ascii() != line.as_bytes() {
             return Err(EditError::Taken { path: path.to_owned() });
         }
@@ -221,7 +250,7 @@ mod tests {
         let (path, edit) = begun(folder.path());
         let text = edit.with("[new]\n");
         assert_eq!(text, "old = 1\n\n[new]\n");
-        edit.replace(&text).unwrap();
+        edit.prepare(&text).unwrap().place().unwrap();
         assert_eq!((fs::read_to_string(&path).unwrap(), names(folder.path())), (text, vec!["emboss.toml".to_owned()]));
     }
 
@@ -236,10 +265,30 @@ mod tests {
         for change in [&write_into as &dyn Fn(&Path), &put_in_its_place] {
             let folder = tempfile::tempdir().unwrap();
             let (path, edit) = begun(folder.path());
+            let draft = edit.prepare("new").unwrap();
             change(&path);
-            assert!(matches!(edit.replace("new"), Err(EditError::Overtaken { .. })));
+            assert!(matches!(draft.place(), Err(EditError::Overtaken { .. })));
             assert_eq!(fs::read_to_string(&path).unwrap(), "other");
             assert_eq!(names(folder.path()), ["emboss.toml"], "no draft is left");
+        }
+    }
+
+    /// Killed between the making of the file and its last byte.
+    #[test]
+    fn a_block_that_was_left_half_written_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, edit) = begun(folder.path());
+        let block = folder.path().join("k.tr31");
+        for left in ["", "D01"] {
+            fs::write(&block, left).unwrap();
+            PlacedFile::place(&block, "D0112P0", edit.path()).unwrap().keep();
+            assert_eq!(fs::read_to_string(&block).unwrap(), "D0112P0\n", "{left:?}");
+            assert_eq!(block.metadata().unwrap().mode() & 0o777, PRIVATE);
+        }
+        for other in ["D02", "D0112P0D0112P0", "\n"] {
+            fs::write(&block, other).unwrap();
+            assert!(matches!(PlacedFile::place(&block, "D0112P0", &path), Err(EditError::Taken { .. })), "{other:?}");
+            assert_eq!(fs::read_to_string(&block).unwrap(), other);
         }
     }
 

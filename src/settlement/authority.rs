@@ -80,8 +80,7 @@ impl fmt::Display for Authority {
 
 fn checked(option: &'static str, text: &str, most: usize) -> Result<String, AuthorityError> {
     let text = text.trim();
-    // The two line separators are no control characters, but they break lines as well.
-    if text.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')) {
+    if text.chars().any(is_control) {
         return Err(AuthorityError::Control { option });
     }
     if !(1..=most).contains(&text.chars().count()) {
@@ -91,6 +90,13 @@ fn checked(option: &'static str, text: &str, most: usize) -> Result<String, Auth
         return Err(AuthorityError::Digits { option });
     }
     Ok(text.to_owned())
+}
+
+/// Beside control characters the two line separators, which break lines as well, and what turns the direction of writing
+/// round, so that a line reads as something else than it says.
+fn is_control(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Digits in a row, as people write card numbers, or as they come out of a document: spaces and hyphens of any kind,
@@ -137,6 +143,19 @@ mod tests {
             );
             assert_eq!(Authority::new(reason, "why"), Err(AuthorityError::Control { option: "--by" }), "{reason:?}");
         }
+    }
+
+    #[test]
+    fn neither_turns_the_direction_of_writing_round() {
+        for mark in "\u{61c}\u{200e}\u{200f}\u{202a}\u{202d}\u{202e}\u{2066}\u{2069}".chars() {
+            let reason = format!("told by {mark}anna");
+            assert_eq!(
+                Authority::new("who", &reason),
+                Err(AuthorityError::Control { option: "--reason" }),
+                "{reason:?}"
+            );
+        }
+        assert!(Authority::new("אנה", "طلب").is_ok(), "letters that are written from right to left");
     }
 
     #[test]

@@ -139,8 +139,8 @@ impl std::fmt::Display for JournalLine {
 pub(super) struct Journal {
     /// The lines of files, the oldest first.
     pub(super) lines: Vec<JournalLine>,
-    /// The newest head of the audit.
-    pub(super) head: Option<Head>,
+    /// Heads of the audit, oldest first.
+    pub(super) heads: Vec<Head>,
 }
 
 /// How a line with a head begins.
@@ -190,13 +190,7 @@ pub(super) fn read(folder: &Path) -> Result<Journal, SpoolError> {
 impl Journal {
     fn take(&mut self, line: &str) -> Option<()> {
         match line.strip_prefix(AUDIT) {
-            Some(head) => {
-                let head: Head = head.parse().ok()?;
-                // Who ends first need not be who read the head first.
-                if self.head.as_ref().is_none_or(|noted| noted.number <= head.number) {
-                    self.head = Some(head);
-                }
-            }
+            Some(head) => self.heads.push(head.parse().ok()?),
             None => self.lines.push(JournalLine::parse(line)?),
         }
         Some(())

@@ -56,15 +56,23 @@ impl RowFault {
             Self::FileNotEntered { .. } => "FILE_NOT_ENTERED",
             Self::Items { .. } => "ITEMS_CHANGED",
             Self::State { .. } => "STATE_DIFFERS",
+            Self::File { .. } => "FILE_CHANGED",
             Self::RunNotEntered { .. } => "RUN_NOT_ENTERED",
             Self::RunReport { .. } => "REPORT_CHANGED",
+            Self::FileGone { .. } => "FILE_REMOVED",
+            Self::RunGone { .. } => "RUN_REMOVED",
         }
     }
 
     /// The entry it was held against.
     pub fn number(&self) -> Option<i64> {
         match self {
-            Self::Items { number, .. } | Self::State { number, .. } | Self::RunReport { number, .. } => Some(*number),
+            Self::Items { number, .. }
+            | Self::State { number, .. }
+            | Self::File { number, .. }
+            | Self::RunReport { number, .. }
+            | Self::FileGone { number, .. }
+            | Self::RunGone { number, .. } => Some(*number),
             Self::FileNotEntered { .. } | Self::RunNotEntered { .. } => None,
         }
     }
@@ -72,10 +80,14 @@ impl RowFault {
     /// The file or the run.
     pub fn subject(&self) -> String {
         match self {
-            Self::FileNotEntered { file_id } | Self::Items { file_id, .. } | Self::State { file_id, .. } => {
-                file_id.to_string()
+            Self::FileNotEntered { file_id }
+            | Self::Items { file_id, .. }
+            | Self::State { file_id, .. }
+            | Self::File { file_id, .. }
+            | Self::FileGone { file_id, .. } => file_id.to_string(),
+            Self::RunNotEntered { run_id } | Self::RunReport { run_id, .. } | Self::RunGone { run_id, .. } => {
+                run_id.to_string()
             }
-            Self::RunNotEntered { run_id } | Self::RunReport { run_id, .. } => run_id.to_string(),
         }
     }
 }
@@ -111,6 +123,14 @@ pub enum RowFault {
         /// Where it stood then.
         entered: String,
     },
+    /// A file has another number, name, digest or number of records.
+    #[error("file {file_id} is not the one of entry {number}: its house, number, name, digest or records were changed")]
+    File {
+        /// The file.
+        file_id: FileId,
+        /// Its newest entry.
+        number: i64,
+    },
     /// No entry tells of a run's end.
     #[error("run {run_id} has ended, but no entry tells of that: it was inserted, or its entry was removed")]
     RunNotEntered {
@@ -123,6 +143,22 @@ pub enum RowFault {
         /// The run.
         run_id: RunId,
         /// The entry of its end.
+        number: i64,
+    },
+    /// A file is not there any more.
+    #[error("entry {number} is the newest about file {file_id}, which is not in the database: it was removed")]
+    FileGone {
+        /// The file.
+        file_id: FileId,
+        /// Its newest entry.
+        number: i64,
+    },
+    /// A run, or its end, is not there any more.
+    #[error("entry {number} tells of run {run_id}, but the database has no such run, or not its end: it was removed")]
+    RunGone {
+        /// The run.
+        run_id: RunId,
+        /// Its newest entry.
         number: i64,
     },
 }

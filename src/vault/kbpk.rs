@@ -65,6 +65,12 @@ pub enum KbpkError {
     /// The components cancel out.
     #[error("the joined key is all zeros; the same component may have been given twice")]
     Zero,
+    /// Whoever keeps this component has the key: the others cancel out, or are zeros.
+    #[error("component {number} is the whole key, because the others are zeros or equal; it needs to be made anew")]
+    Whole {
+        /// Its place, counted from 1.
+        number: usize,
+    },
 }
 
 impl fmt::Debug for Kbpk {
@@ -101,6 +107,9 @@ impl Kbpk {
         }
         if bytes.iter().all(|byte| *byte == 0) {
             return Err(KbpkError::Zero);
+        }
+        if let Some(index) = parts.iter().position(|part| *part == bytes) {
+            return Err(KbpkError::Whole { number: index + 1 });
         }
         if let Some(kcv) = kcv {
             reading = reading.narrowed(&bytes, kcv).ok_or(KbpkError::Kcv)?;
@@ -235,5 +244,9 @@ mod tests {
         assert_eq!(refused(&[a, b], &[], Some("123456")), KbpkError::Kcv);
         assert_eq!(refused(&[a, b], &[], Some("")), KbpkError::Kcv);
         assert_eq!(refused(&[a, a], &[], None), KbpkError::Zero);
+        let zeros = "00".repeat(16);
+        assert_eq!(refused(&[a, &zeros], &[], None), KbpkError::Whole { number: 1 });
+        assert_eq!(refused(&[&zeros, a], &[], None), KbpkError::Whole { number: 2 });
+        assert_eq!(refused(&[a, a, b], &[], None), KbpkError::Whole { number: 3 });
     }
 }

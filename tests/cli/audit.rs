@@ -118,6 +118,37 @@ fn a_cut_tail_is_found_by_the_journal_alone_and_by_a_head_without_it() {
     assert_eq!(findings(&trial, &["--head", &head]), [("CUT_OFF".to_owned(), 3)]);
 }
 
+/// The journal's newest head is then one of the entries that took the place of the lost ones.
+#[test]
+fn a_restored_database_is_found_also_after_it_was_used_again() {
+    let trial = after_a_night();
+    let (database, kept) = (trial.path("emboss.db"), trial.path("kept.db"));
+    fs::copy(&database, &kept).unwrap();
+    trial.run(&["run", "--now"]).exits(0);
+    let lost: i64 = newest_of_journal(&trial).split_once(':').unwrap().0.parse().unwrap();
+    for file in ["emboss.db-wal", "emboss.db-shm"] {
+        let _ = fs::remove_file(trial.path(file));
+    }
+    fs::copy(&kept, &database).unwrap();
+    trial.run(&["run", "--now"]).exits(0);
+    assert_eq!(findings(&trial, &[]), [("OTHER_HEAD".to_owned(), lost)]);
+    let head = newest_of_journal(&trial);
+    assert_eq!(verified(&trial, &[], 1)["journalHead"], json!(head));
+}
+
+/// A reader that has enough closes the pipe; a full disk is something else.
+#[test]
+fn what_cannot_be_printed_is_exit_3() {
+    let trial = after_a_night();
+    for command in [["audit", "export"], ["events", "--after=0"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert_eq!(trial.command(&command).stdout(full).status().unwrap().code(), Some(3), "{command:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(trial.command(&command).stdout(writer).status().unwrap().code(), Some(0), "{command:?}");
+    }
+}
+
 #[test]
 fn an_import_notes_its_head_so_that_its_entries_cannot_be_cut_off_unseen() {
     let trial = Trial::with_orders();

@@ -334,6 +334,17 @@ fn only_one_change_is_made_at_a_time() {
 }
 
 /// What an import left that was killed between block and configuration is taken up; another key's block is not.
+/// What may not be written is known before anything is entered: no entry tells of a key that did not come in.
+#[test]
+fn a_configuration_that_cannot_be_written_leaves_no_entry() {
+    let trial = Trial::with_orders();
+    let file = zone_block(&trial);
+    fs::create_dir(trial.path(".emboss.toml.new")).unwrap();
+    refused(&trial, "zpk-2", &file, &["--kbpk", "main"], &["emboss.toml cannot be written"]);
+    fs::remove_dir(trial.path(".emboss.toml.new")).unwrap();
+    import(&trial, "zpk-2", &file, &["--kbpk", "main"]).exits(0);
+}
+
 #[test]
 fn a_block_that_lies_there_already() {
     let trial = Trial::new();

@@ -149,7 +149,7 @@ impl Bank {
 
     /// What the database holds is what the audit tells of it, to the head that the journal keeps.
     pub(crate) fn audit_is_sound(&self) {
-        let kept: Vec<_> = self.night.spool.newest_head().unwrap().into_iter().collect();
+        let kept = self.night.spool.heads().unwrap();
         let keys = self.night.vault.audit_keys();
         let verdict = self.wait(self.night.store.verify_audit(&keys, &kept)).unwrap();
         assert!(verdict.is_sound(), "{verdict:?}");

@@ -20,6 +20,7 @@ macro_rules! tampered {
             removed_entries_are_found_in_the_middle_and_at_the_end,
             exchanged_and_inserted_entries_are_found,
             a_changed_item_report_or_state_is_found,
+            a_changed_or_removed_file_or_run_is_found,
             what_was_changed_after_the_claim_is_not_sealed,
             a_chain_goes_on_under_another_key,
         }
@@ -159,6 +160,25 @@ pub(crate) async fn a_changed_item_report_or_state_is_found(store: SqlStore, tam
     ))
     .await;
     assert_eq!(found(&store, &[]).await, [("ITEMS_CHANGED", 8)]);
+}
+
+/// What is left out of the database is told by the entries about it.
+pub(crate) async fn a_changed_or_removed_file_or_run_is_found(store: SqlStore, tamper: impl AsyncFn(&str)) {
+    night(&store).await;
+    for column in ["institution", "manufacturer", "sequence_number", "file_name", "sha256", "records"] {
+        let other = if matches!(column, "sequence_number" | "records") { "7 + " } else { "'x' || " };
+        tamper(&format!("CREATE TABLE kept AS SELECT {column} AS was FROM file")).await;
+        tamper(&format!("UPDATE file SET {column} = {other}{column}")).await;
+        assert_eq!(found(&store, &[]).await, [("FILE_CHANGED", 8)], "{column}");
+        tamper(&format!("UPDATE file SET {column} = (SELECT was FROM kept)")).await;
+        tamper("DROP TABLE kept").await;
+    }
+    tamper("UPDATE run SET ended_at = NULL").await;
+    assert_eq!(found(&store, &[]).await, [("RUN_REMOVED", 9)], "its end");
+    for table in ["file_item", "delivery", "production_request", "file", "agreement_night", "run"] {
+        tamper(&format!("DELETE FROM {table}")).await;
+    }
+    assert_eq!(found(&store, &[]).await, [("FILE_REMOVED", 8), ("RUN_REMOVED", 9)]);
 }
 
 /// Somebody changes an item between the claim and the sealing.

@@ -82,6 +82,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     let edit = Edit::begin(&home.config_path()).map_err(unchanged)?;
     let addition = Addition::checked(arguments, &edit, home, &authority, now)?;
     let placed = PlacedFile::place(&addition.file, &addition.block, edit.path()).map_err(unchanged)?;
+    let draft = edit.prepare(&addition.text).map_err(unchanged)?;
     let opened = home.open(output, false).await?;
     // First the trace, then the deed: no key is in use that nobody wrote down.
     let (subject, data) = (&addition.info.id, addition.trace());
@@ -89,7 +90,7 @@ pub(super) async fn import(arguments: &ImportArguments, home: &Home<'_>, output:
     opened.night.note_head().await;
     opened.night.store.close().await;
     let folder = edit.path().parent().map(Path::to_owned).unwrap_or_default();
-    edit.replace(&addition.text).map_err(unchanged)?;
+    draft.place().map_err(unchanged)?;
     placed.keep();
     addition.tell(&folder, now, output);
     Ok(0)
@@ -301,7 +302,7 @@ fn still_to_do(info: &KeyInfo) -> [String; 2] {
             "Name {id} as data_key in [vault], leave the old key in the configuration, and let `emboss keys rotate` seal anew what stands under the old one."
         ),
         (KeyUsage::Hmac, _) => format!(
-            "Name {id} as audit_key in [vault] and leave the old one in the configuration: its entries are verified with it. As pan_index_key only where there is no database yet: what was indexed under another key cannot be found under it."
+            "Name {id} as audit_key in [vault] and leave the old key in the configuration, for its entries are verified with it. As pan_index_key only where there is no database yet: card numbers cannot be found under another key."
         ),
     };
     let then = "Run `emboss check`; restart `emboss schedule` where it stays, because it reads the configuration once.";
