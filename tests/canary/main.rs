@@ -60,6 +60,22 @@ fn open(sealed: &[u8]) -> String {
     String::from_utf8(gpg.decrypt_at(sealed, AFTER_ALL).content).expect("UTF-8")
 }
 
+/// What persons order, and what they should not have typed.
+fn orders_of_persons(bench: &mut Bench, file: &Path) {
+    let file_name = file.file_name().expect("a name").to_str().expect("UTF-8");
+    let who = ["--by", "ops", "--reason", "they lost it"];
+    for (named, by, reason) in [(PANS[0], "ops", "why"), (file_name, PANS[0], "why"), (file_name, "ops", PANS[1])] {
+        bench.emboss(&["--json", "resend", "--file", named, "--by", by, "--reason", reason], 2);
+        bench.emboss(&["resolve", "--delivered", "--file", named, "--by", by, "--reason", reason], 2);
+    }
+    let order = |command: &[&'static str]| [command, &["--file", file_name], &who[..]].concat();
+    bench.emboss(&order(&["abandon"]), 1);
+    bench.emboss(&order(&["resend"]), 1);
+    fs::remove_file(file).expect("taken by the house");
+    bench.emboss(&order(&["--json", "resend"]), 0);
+    bench.emboss(&order(&["resend", "--duplicate"]), 0);
+}
+
 #[test]
 fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     let mut bench = Bench::new();
@@ -103,19 +119,7 @@ fn r138_the_program_leaves_no_secret_behind_after_success_and_failure() {
     bench.emboss(&["import", "plain.xml"], 1);
     fs::remove_file(bench.path("plain.xml")).expect("removed");
 
-    // What persons order, and what they should not have typed.
-    let file_name = file.file_name().expect("a name").to_str().expect("UTF-8");
-    let who = ["--by", "ops", "--reason", "they lost it"];
-    for (named, by, reason) in [(PANS[0], "ops", "why"), (file_name, PANS[0], "why"), (file_name, "ops", PANS[1])] {
-        bench.emboss(&["--json", "resend", "--file", named, "--by", by, "--reason", reason], 2);
-        bench.emboss(&["resolve", "--delivered", "--file", named, "--by", by, "--reason", reason], 2);
-    }
-    let order = |command: &[&'static str]| [command, &["--file", file_name], &who[..]].concat();
-    bench.emboss(&order(&["abandon"]), 1);
-    bench.emboss(&order(&["resend"]), 1);
-    fs::remove_file(file).expect("taken by the house");
-    bench.emboss(&order(&["--json", "resend"]), 0);
-    bench.emboss(&order(&["resend", "--duplicate"]), 0);
+    orders_of_persons(&mut bench, file);
     bench.emboss(&["--json", "status"], 0);
     for card in ["3001", "3002", "3003"] {
         bench.emboss(&["explain", "--card", card], 0);
