@@ -52,7 +52,8 @@ impl Vault {
                 (Arc::new(Software::new(Arc::clone(&ring), pin_storage_key, pins_allowed, random)), None)
             }
             ProviderKeys::PayShield { settings, tls } => {
-                let devices = Devices { ring: Arc::clone(&ring), settings: *settings, tls };
+                let random = Arc::clone(&random);
+                let devices = Devices { ring: Arc::clone(&ring), settings: *settings, tls, random };
                 let (provider, _) = devices.provider().map_err(VaultFinding::of_provider)?;
                 (Arc::new(provider), Some(Arc::new(devices)))
             }

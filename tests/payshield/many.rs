@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use emboss::agreement::Cvv2Expiry;
+use emboss::ambient::Random;
 use emboss::card::{Cvv, Expiry, Pan, PinBlock, PinBlockFormat};
 use emboss::vault::key_set::CVV_KEY;
 use emboss::vault::payshield::device::Device;
 use emboss::vault::payshield::pool::Pool;
-use emboss::vault::{CardCrypto, CryptoError, CvvSpec, IssuedPin};
+use emboss::vault::{CardCrypto, CryptoError, CvvSpec, IssuedPin, Vault};
 
-use crate::client::{PayShieldSettings, behaved, card, is_its_own, issue, pool, pvv_spec, settings, vault, within};
+use crate::client::{
+    PayShieldSettings, behaved, card, is_its_own, issue, keys_of, pool, pvv_spec, settings, vault, within,
+};
 use crate::hsm::faults::{Act, When, drawn};
 use crate::hsm::lmk::{Dialect, PinForm};
 use crate::hsm::{Hsm, Setup, account_of, blocks, ciphers, vector_key};
@@ -170,6 +173,19 @@ fn headers_differ(devices: &[&Hsm]) {
         assert!(headers.insert(entry.header.clone()), "header {:?} was given out twice", entry.header);
         assert_eq!(entry.header.len(), 4);
     }
+}
+
+/// What stands between programs and a device may put them on one line: an answer that one no longer waits for must not
+/// have the header under which the other asks.
+#[tokio::test]
+async fn two_programs_do_not_count_their_headers_from_the_same_number() {
+    let hsm = Hsm::start(&Setup::new(Dialect::Variant));
+    for seed in 1..=4 {
+        let vault = Vault::open(keys_of(&hsm, settings(&[&hsm])), Arc::new(Random::seeded(seed))).unwrap();
+        within(vault.crypto().health()).await.unwrap();
+    }
+    behaved(&[&hsm]);
+    headers_differ(&[&hsm]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,12 +7,13 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_openssl::SslStream;
 use zeroize::Zeroizing;
@@ -40,14 +41,15 @@ impl fmt::Debug for Connection {
 impl Connection {
     /// Connects, over TLS where there is one.
     pub(super) async fn open(device: &Address, tls: Option<&Tls>, patience: Duration) -> Result<Self, Cause> {
-        match timeout(patience, Self::opened(device, tls)).await {
+        match timeout(patience, Self::opened(device, tls, patience)).await {
             Ok(opened) => opened,
             Err(_) => Err(Cause::Silent(patience.as_millis())),
         }
     }
 
-    async fn opened(device: &Address, tls: Option<&Tls>) -> Result<Self, Cause> {
-        let stream = TcpStream::connect((device.host.as_str(), device.port)).await.map_err(Cause::Unreachable)?;
+    async fn opened(device: &Address, tls: Option<&Tls>, patience: Duration) -> Result<Self, Cause> {
+        let addresses = lookup_host((device.host.as_str(), device.port)).await.map_err(Cause::Unreachable)?;
+        let stream = reached(&addresses.collect::<Vec<_>>(), patience).await?;
         // A command is one small segment, and waits for its answer.
         stream.set_nodelay(true).map_err(Cause::Unreachable)?;
         let Some(tls) = tls else { return Ok(Self(Box::new(stream))) };
@@ -96,5 +98,53 @@ impl Connection {
             Poll::Ready(read.is_pending())
         });
         quiet.await.then_some(self)
+    }
+}
+
+/// A connection to the first address of a name that takes one. Each has its share of the time, so that one that does not
+/// even refuse leaves some to the others.
+async fn reached(addresses: &[SocketAddr], patience: Duration) -> Result<TcpStream, Cause> {
+    let share = patience / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+    let mut cause = Cause::Unreachable(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    for address in addresses {
+        cause = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => Cause::Unreachable(error),
+            Err(_) => Cause::Silent(patience.as_millis()),
+        };
+    }
+    Err(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_even_refuse_leaves_time_for_the_others_of_the_name() {
+        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        // A queue that is full: whoever else connects hears nothing.
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(local).unwrap();
+        let mute = socket.listen(0).unwrap();
+        let (mute_address, mut waiting) = (mute.local_addr().unwrap(), Vec::new());
+        let short = Duration::from_millis(200);
+        while let Ok(stream) = timeout(short, TcpStream::connect(mute_address)).await {
+            waiting.push(stream.unwrap());
+        }
+        let hears = TcpListener::bind(local).await.unwrap();
+        let hears_address = hears.local_addr().unwrap();
+        let patience = Duration::from_secs(5);
+        let stream = timeout(patience, reached(&[mute_address, hears_address], patience)).await;
+        let stream = stream.expect("within the whole").unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), hears_address);
+        assert!(matches!(reached(&[mute_address], short).await, Err(Cause::Silent(200))));
+        drop(hears);
+        let refused = reached(&[mute_address, hears_address], short).await;
+        assert!(matches!(refused, Err(Cause::Unreachable(_))), "the last one says why");
     }
 }

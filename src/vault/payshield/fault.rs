@@ -5,6 +5,7 @@
 use std::io;
 
 use openssl::ssl;
+use rustix::io::Errno;
 
 use super::address::Address;
 use super::frame::FrameError;
@@ -60,6 +61,10 @@ impl std::fmt::Display for Fault {
         let (device, command) = (&self.device, self.command.as_deref().unwrap_or("a connection"));
         write!(f, "payment HSM {device} ")?;
         match &self.cause {
+            Cause::Unreachable(error) if is_of_this_host(error) => write!(
+                f,
+                "was not connected to ({error}): raise how many files this program may open (LimitNOFILE of its service), or lower connections of [vault.payshield]"
+            ),
             Cause::Unreachable(error) => {
                 write!(f, "cannot be reached ({error}): see that it runs and that its port is open to this host")
             }
@@ -94,5 +99,28 @@ impl std::fmt::Display for Fault {
                 "has another LMK than the configuration says, with check value {shown}, and is not used: load the right LMK, or correct vault.payshield.lmk_check_value"
             ),
         }
+    }
+}
+
+/// Whether nothing was sent at all, for want of a file descriptor.
+fn is_of_this_host(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_not_blamed_for_too_few_descriptors() {
+        let told = |errno: Errno| {
+            let device = "hsm1:1500".parse().unwrap();
+            Fault { device, command: None, cause: Cause::Unreachable(errno.into()) }.to_string()
+        };
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            assert!(told(errno).starts_with("payment HSM hsm1:1500 was not connected to (Too many"), "{}", told(errno));
+            assert!(told(errno).contains("LimitNOFILE") && !told(errno).contains("its port"), "{}", told(errno));
+        }
+        assert!(told(Errno::CONNREFUSED).contains("see that it runs and that its port is open to this host"));
     }
 }

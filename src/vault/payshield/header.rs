@@ -22,7 +22,7 @@ pub(super) struct Headers {
     given: Mutex<Given>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Given {
     last: u64,
     in_flight: BTreeSet<u64>,
@@ -42,8 +42,15 @@ impl fmt::Debug for Header {
 }
 
 impl Headers {
-    pub(super) fn of_length(length: u32) -> Arc<Self> {
-        Arc::new(Self { length, given: Mutex::default() })
+    /// Those of so many characters, counted on from a number.
+    pub(super) fn of_length(length: u32, from: u64) -> Arc<Self> {
+        let given = Given { last: from % different(length), in_flight: BTreeSet::new() };
+        Arc::new(Self { length, given: Mutex::new(given) })
+    }
+
+    /// Others of the same length.
+    pub(super) fn counting_from(&self, from: u64) -> Arc<Self> {
+        Self::of_length(self.length, from)
     }
 
     /// The next one. There must be more different ones than are in flight.
@@ -86,17 +93,19 @@ mod tests {
 
     #[test]
     fn headers_are_counted_in_digits_and_letters() {
-        let headers = Headers::of_length(4);
+        let headers = Headers::of_length(4, 0);
         let first: Vec<String> = (0..36).map(|_| headers.next().as_str().to_owned()).collect();
         assert_eq!((&*first[0], &*first[9], &*first[35]), ("0001", "000A", "0010"));
         assert_eq!(text(36_u64.pow(4) - 1, 4), "ZZZZ");
+        assert_eq!(Headers::of_length(4, 36_u64.pow(4) * 7 + 35).next().as_str(), "0010", "from any number");
+        assert_eq!(Headers::of_length(255, u64::MAX - 1).next().as_str().len(), 255);
         assert_eq!(text(1, 255), format!("{}1", "0".repeat(254)));
         assert_eq!((different(1), different(4), different(255)), (36, 1_679_616, u64::MAX));
     }
 
     #[test]
     fn no_two_in_flight_are_the_same() {
-        let headers = Headers::of_length(1);
+        let headers = Headers::of_length(1, 36);
         let mut slow: Vec<Header> = (0..35).map(|_| headers.next()).collect();
         let texts: BTreeSet<&str> = slow.iter().map(Header::as_str).collect();
         assert_eq!((texts.len(), texts.contains("0")), (35, false));

@@ -79,12 +79,19 @@ impl Pool {
             lmk_check_value: settings.lmk_check_value.to_ascii_uppercase(),
             attempts: settings.attempts.max(1),
             patience: Duration::from_millis(u64::from(settings.timeout_ms)),
-            headers: Headers::of_length(settings.header_length),
+            headers: Headers::of_length(settings.header_length, 0),
             pace: Pace::of(settings.commands_per_s),
             roster: Arc::new(Mutex::new(Roster::of(devices.len(), connections))),
             devices,
             freed: Notify::new(),
         })
+    }
+
+    /// The same, its headers counted on from a number. Drawn anew for each process, it keeps two of them from asking under
+    /// the same headers: what stands between them and a device may put both on one line, and lose its way among them.
+    #[must_use]
+    pub fn counting_from(self, number: u64) -> Self {
+        Self { headers: self.headers.counting_from(number), ..self }
     }
 
     fn roster(&self) -> MutexGuard<'_, Roster<Connection>> {

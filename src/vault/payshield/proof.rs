@@ -19,6 +19,7 @@ use super::provider::PayShield;
 use super::tls::TlsFiles;
 use super::{asking, reply};
 use crate::agreement::Cvv2Expiry;
+use crate::ambient::Random;
 use crate::card::{Expiry, Pan, PinBlockFormat};
 use crate::vault::ring::KeyRing;
 use crate::vault::settings::PayShieldSettings;
@@ -83,6 +84,7 @@ pub(in crate::vault) struct Devices {
     pub(in crate::vault) ring: Arc<KeyRing>,
     pub(in crate::vault) settings: PayShieldSettings,
     pub(in crate::vault) tls: Option<TlsFiles>,
+    pub(in crate::vault) random: Arc<Random>,
 }
 
 impl Devices {
@@ -92,7 +94,8 @@ impl Devices {
     }
 
     fn provider_over(&self, settings: &PayShieldSettings) -> Result<(PayShield, Arc<Pool>), Vec<String>> {
-        let pool = Arc::new(Pool::of(settings, self.tls.as_ref())?);
+        let first_header = u64::from_le_bytes(self.random.bytes());
+        let pool = Arc::new(Pool::of(settings, self.tls.as_ref())?.counting_from(first_header));
         let device: Arc<dyn Device> = Arc::clone(&pool) as _;
         Ok((PayShield::new(Arc::clone(&self.ring), &settings.lmk_check_value, device), pool))
     }
