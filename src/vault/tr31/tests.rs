@@ -65,7 +65,8 @@ fn makes_the_vectors_again_to_the_byte() {
 #[test]
 fn what_is_made_opens_again() {
     let random = Random::seeded(1);
-    let components = [hex::encode(vectors::key("KBPK_TDES_3KEY")), "00".repeat(24)];
+    let other: Vec<u8> = vectors::key("KBPK_TDES_3KEY").iter().map(|byte| byte ^ 0x5a).collect();
+    let components = [hex::encode(other), "5a".repeat(24)];
     let tdes = Kbpk::join(&components, &[], Some("2DDCA9")).unwrap();
     let aes = whole("KBPK_AES_256");
     let cases = [("C0", 'T', 'C', 16), ("V2", 'T', 'C', 16), ("P0", 'T', 'B', 24), ("P0", 'A', 'E', 16)];
@@ -167,7 +168,7 @@ fn version_b_needs_tdes_and_version_d_aes() {
     let b = text(&vectors::list("tr31")[0], "key_block").to_owned();
     let refused = open(&b, &whole("KBPK_AES_256")).unwrap_err();
     assert!(matches!(refused, Tr31Error::Protection { version: 'B', .. }), "{refused}");
-    let checked = Kbpk::join(&["11".repeat(16), "00".repeat(16)], &[], Some("82E136")).unwrap();
+    let checked = Kbpk::join(&["4b".repeat(16), "5a".repeat(16)], &[], Some("82E136")).unwrap();
     let refused = open(&with_optional(0, ""), &checked).unwrap_err();
     assert!(matches!(refused, Tr31Error::Protection { version: 'D', .. }), "{refused}");
 }

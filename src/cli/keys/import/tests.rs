@@ -93,6 +93,6 @@ fn what_is_still_to_be_done_with_a_new_key_of_the_audit() {
         window: KeyWindow::default(),
     };
     let [naming, _] = still_to_do(&info);
-    assert!(naming.starts_with("Name aud-2 as audit_key in [vault] and leave the old one"), "{naming}");
+    assert!(naming.starts_with("Name aud-2 as audit_key in [vault] and leave the old key in"), "{naming}");
     assert!(naming.contains("As pan_index_key only where there is no database yet"), "{naming}");
 }
