@@ -264,9 +264,10 @@ fn live_refuses_a_published_protection_key() {
     let mut keys = random_keys();
     keys.live = true;
     let kbpk = &mut keys.kbpks[0];
-    // KBPK_AES_256 of the vectors, as itself and zeros. The blocks then open no more, which is found as well.
+    // KBPK_AES_256 of the vectors, in two parts. The blocks then open no more, which is found as well.
     let published = "C6232F9E1DFB6CE27F4B6E9C9E6DCAB0BBB09F3DB94E007372811939874B89B6";
-    kbpk.components = vec![published.to_owned().into(), "00".repeat(32).into()];
+    let other: Vec<u8> = hex::decode(published).unwrap().iter().map(|byte| byte ^ 0x5a).collect();
+    kbpk.components = vec![hex::encode(other).into(), "5a".repeat(32).into()];
     kbpk.component_kcvs.clear();
     kbpk.kcv = Some("0A5ECF".to_owned());
     let found = findings(keys);

@@ -54,8 +54,15 @@ impl Night {
         Ok(ahead)
     }
 
-    /// Writes the audit's head down where the database is not: in the journal, in the log, and in what the caller reports.
-    /// Behind what it was all about: where this fails, that was done all the same.
+    /// As [`note_head`](Self::note_head), and in the log.
+    pub(super) async fn tell_head(&self) -> Option<Head> {
+        let head = self.note_head().await?;
+        tracing::info!(audit_head = %head, "the head of the audit");
+        Some(head)
+    }
+
+    /// Writes the audit's head down where the database is not: in the journal, and in what the caller reports. Behind what
+    /// it was all about: where this fails, that was done all the same.
     pub async fn note_head(&self) -> Option<Head> {
         let head = match self.store.audit_head().await {
             Ok(head) => head?,
@@ -67,7 +74,6 @@ impl Night {
         if let Err(error) = self.spool.note_head(&head) {
             tracing::warn!("the head of the audit cannot be written to the journal: {}", chain(&error));
         }
-        tracing::info!(audit_head = %head, "the head of the audit");
         Some(head)
     }
 

@@ -245,7 +245,7 @@ impl Night {
             tracing::warn!(alert = %alert.code, "{}", alert.text);
         }
         self.end(&report).await?;
-        report.audit_head = self.note_head().await;
+        report.audit_head = self.tell_head().await;
         fault::reach(Point::RunEnded);
         Ok(report)
     }

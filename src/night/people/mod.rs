@@ -182,7 +182,7 @@ impl Night {
             done: done.text,
             left: done.left,
             alerts,
-            audit_head: self.note_head().await,
+            audit_head: self.tell_head().await,
         })
     }
 
