@@ -53,8 +53,8 @@ histories: test-packages
 TARGET ?= intake_line
 SECONDS ?= 600
 fuzz: build-packages
-	@mkdir -p fuzz/work/$(TARGET) fuzz/findings/$(TARGET)
-	$(CARGO) fuzz run --sanitizer none $(TARGET) fuzz/work/$(TARGET) fuzz/corpus/$(TARGET) fuzz/findings/$(TARGET) -- \
+	@mkdir -p fuzz/grown/$(TARGET) fuzz/findings/$(TARGET)
+	$(CARGO) fuzz run --sanitizer none $(TARGET) fuzz/grown/$(TARGET) fuzz/corpus/$(TARGET) fuzz/findings/$(TARGET) -- \
 	    -dict=fuzz/dictionaries/$(TARGET).dict -max_total_time=$(SECONDS) -timeout=10 -print_final_stats=1
 
 build-packages:
